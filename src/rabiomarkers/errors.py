@@ -35,6 +35,10 @@ class InputError(RabiomarkersError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[tuple[Problem, ...]]]:
+        """Carry the problems, not their text, to another process."""
+        return type(self), (self.problems,)
+
 
 class TableError(RabiomarkersError):
     """A table between two stages does not have the columns or types it promises."""
@@ -58,6 +62,14 @@ class AbundanceError(RabiomarkersError):
 
 class StatisticsError(RabiomarkersError):
     """A statistic was asked of data it is not defined on."""
+
+
+class ResponseError(RabiomarkersError):
+    """Lesions, visits or rules of response cannot be read as RECIST 1.1 reads them."""
+
+
+class PredictionError(RabiomarkersError):
+    """A model cannot be fitted, validated or applied as it was asked for."""
 
 
 class StoreError(RabiomarkersError):

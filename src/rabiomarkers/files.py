@@ -30,8 +30,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """CSV for people and spreadsheets: UTF-8, LF line ends, 10 significant digits, empty where a value is absent."""
-    frame.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
+    """CSV for people and spreadsheets: UTF-8, LF line ends, numbers in full, empty where a value is absent."""
+    frame.to_csv(path, index=False, lineterminator="\n")
 
 
 def write_json(value: object, path: Path) -> None:
@@ -81,15 +81,15 @@ def replace_folder(new: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
-        os.rename(new, target)
+        new.rename(target)
         return
     if _exchange(new, target):
         shutil.rmtree(new)
         return
     aside = target.with_name(f".{target.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
-    os.rename(target, aside)
-    os.rename(new, target)
+    target.rename(aside)
+    new.rename(target)
     shutil.rmtree(aside)
 
 

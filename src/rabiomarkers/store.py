@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from rabiomarkers.errors import StoreError
+from rabiomarkers.errors import InputError, Problem, StoreError
 from rabiomarkers.files import Info, read_json, write_json, write_table
 
 # names under which a distribution is imported, where they differ from its own
@@ -103,7 +103,7 @@ class Store:
         partial = self.root / "partial" / f"table-{os.getpid()}.parquet"
         write_table(frame, partial)
         target = self.root / "tables" / f"{_synchronised_digest(partial)}.parquet"
-        os.replace(partial, target)
+        partial.replace(target)
         return target
 
     def key(self, job: Job) -> str:
@@ -127,32 +127,32 @@ class Store:
             return self.lookup(job, key) or self._compute(job, key, specification)
 
     def run_many(
-        self, jobs: Sequence[Job], *, workers: int = 1, finished: Callable[[StepResult], None] | None = None
-    ) -> list[StepResult]:
+        self,
+        jobs: Sequence[Job],
+        *,
+        workers: int = 1,
+        on_input_error: Callable[[Sequence[Problem]], None] | None = None,
+    ) -> Iterator[StepResult]:
         """The jobs' results in their order; with `workers` above 1 those not yet there are computed in that many processes.
 
-        Processes, not threads: numba's and matplotlib's state is shared between threads.
+        Processes, not threads: numba's and matplotlib's state is shared between threads. With `on_input_error` a job whose input
+        is wrong has its problems handed over there and no result, so that the others are still tried.
         """
-        tell = finished or (lambda _: None)
-        found = [self.lookup(job, self.key(job)) for job in jobs]
-        missing = [index for index, result in enumerate(found) if result is None]
-        for result in found:
-            if result is not None:
-                tell(result)
-        for index, result in zip(missing, self._computed([jobs[i] for i in missing], workers), strict=True):
-            found[index] = result
-            tell(result)
-        return [result for result in found if result is not None]
-
-    def _computed(self, jobs: Sequence[Job], workers: int) -> Iterator[StepResult]:
         if workers <= 1 or len(jobs) <= 1:
-            yield from (self.run(job) for job in jobs)
+            outcomes: Iterable[StepResult | InputError] = (_attempt(self, job) for job in jobs)
+            yield from _results(outcomes, on_input_error)
             return
         from concurrent.futures import ProcessPoolExecutor  # only where processes are asked for
         from multiprocessing import get_context
 
-        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-            yield from pool.map(self.run, jobs)
+        found = [self.lookup(job, self.key(job)) for job in jobs]
+        missing = [job for job, result in zip(jobs, found, strict=True) if result is None]
+        if not missing:
+            yield from (result for result in found if result is not None)
+            return
+        with ProcessPoolExecutor(min(workers, len(missing)), mp_context=get_context("spawn")) as pool:
+            computed = pool.map(_attempt, [self] * len(missing), missing)
+            yield from _results((result or next(computed) for result in found), on_input_error)
 
     def lookup(self, job: Job, key: str) -> StepResult | None:
         """The result under `key` if it is there and every file of it is what was written."""
@@ -204,7 +204,7 @@ class Store:
             write_json(manifest, partial / "manifest.json")
             _synchronise(partial / "manifest.json")
             shutil.rmtree(folder, ignore_errors=True)  # an entry that failed its check
-            os.rename(partial, folder)
+            partial.rename(folder)
             _synchronise(folder.parent)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -225,6 +225,26 @@ class Store:
         with (self.root / "locks" / key).open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def _attempt(store: Store, job: Job) -> StepResult | InputError:
+    """The result, or what is wrong with the input; a value either way, so that it can cross a process boundary."""
+    try:
+        return store.run(job)
+    except InputError as error:
+        return error
+
+
+def _results(
+    outcomes: Iterable[StepResult | InputError], on_input_error: Callable[[Sequence[Problem]], None] | None
+) -> Iterator[StepResult]:
+    for outcome in outcomes:
+        if isinstance(outcome, StepResult):
+            yield outcome
+        elif on_input_error is None:
+            raise outcome
+        else:
+            on_input_error(outcome.problems)
 
 
 def file_digest(path: Path) -> str:

@@ -1,0 +1,17 @@
+"""A batch of samples, from files to features."""
+
+from prefect import flow
+
+from flows.requests import BatchRequest
+from flows.tasks import as_task
+from flows.watching import listener
+from rabiomarkers.pipeline import BatchFeatures, process_batch
+
+
+@flow(name="process-batch", flow_run_name="process {request.batch}", persist_result=False)
+def process_batch_flow(request: BatchRequest) -> BatchFeatures:
+    """Read, check and score the samples of one batch; what was scored before is looked up."""
+    study = as_task("read sheet", request.open)
+    return process_batch(
+        study, request.batch, request.store(), call=as_task, workers=request.workers, progress=listener()
+    )

@@ -1,0 +1,39 @@
+"""Biomarkers of a trial of retinoic acid with anti-PD-1: from paired tumour, blood and stool samples to a response report.
+
+In a notebook::
+
+    import rabiomarkers as ra
+
+    results = ra.open_results("results/demo")
+    ra.plot.waterfall(results)
+
+The one `__init__` of the project that is not empty: a scientist needs one name to import. The names below are looked up when they
+are first used, so that importing the package (the command line does, too) loads no scientific library. They are spelt as text
+because an import statement, even one for type checkers only, would tie every step's recorded source code to every module.
+"""
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "open_results": "rabiomarkers.results",
+    "open_study": "rabiomarkers.study",
+    "plot": "rabiomarkers.report.plot",
+    "run_study": "rabiomarkers.pipeline",
+    "simulate_study": "rabiomarkers.simulate.study",
+}
+
+__all__ = ["__version__", "open_results", "open_study", "plot", "run_study", "simulate_study"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("rabiomarkers")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'rabiomarkers' has no attribute {name!r}")
+    module = importlib.import_module(_PUBLIC[name])
+    return module if module.__name__.endswith(f".{name}") else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,86 @@
+"""Which steps turn a file of each kind of assay into features of its samples. A new assay is a line here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rabiomarkers.features import blood_counts as blood_count_features
+from rabiomarkers.features import cells as cell_features
+from rabiomarkers.features import microbiome, signatures
+from rabiomarkers.features import proteins as protein_features
+from rabiomarkers.files import Info
+from rabiomarkers.ingest import abundance, blood_counts, cells, expression, proteins
+from rabiomarkers.study import Study
+
+type Parameters = Callable[[Study], dict[str, Any]]
+
+ALIASES = "signatures/gene_aliases.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assay:
+    """How samples of one assay are read and scored.
+
+    `split` writes one piece a sample of a file; `score` turns a piece into `features.parquet` and `qc.parquet`. The `*_config`
+    are files below `config/` by the input they are handed in as; the `*_columns` are columns of the sheet whose files go along.
+    """
+
+    split: Callable[..., Info]
+    score: Callable[..., Info]
+    piece: str = "{sample_id}.parquet"
+    split_config: Mapping[str, str] = field(default_factory=dict)
+    split_columns: tuple[str, ...] = ()
+    split_parameters: Parameters = lambda study: {}
+    score_config: Mapping[str, str] = field(default_factory=dict)
+    score_columns: tuple[str, ...] = ()
+    score_parameters: Parameters = lambda study: {}
+
+
+def _rna(assay: str) -> Assay:
+    return Assay(
+        split=expression.split_expression,
+        split_config={"aliases": ALIASES},
+        split_parameters=lambda study: {"assay": assay, "annotation": study.settings.annotation},
+        score=signatures.signature_step,
+        score_config={"signatures": "signatures/gene_signatures.csv"},
+        score_parameters=lambda study: {
+            "names": list(study.settings.signatures),
+            **study.settings.expression.model_dump(mode="json"),
+        },
+    )
+
+
+def _taxa(assay: str) -> Assay:
+    return Assay(
+        split=abundance.split_abundance,
+        split_columns=("taxonomy", "tree"),
+        split_parameters=lambda study: {"assay": assay, "database": study.settings.taxa_database},
+        score=microbiome.microbiome_step,
+        score_config={"taxa": "taxa/microbes.csv"},
+        score_columns=("tree",),
+        score_parameters=lambda study: {"seed": study.settings.seed, **study.settings.stool.model_dump(mode="json")},
+    )
+
+
+ASSAYS: Mapping[str, Assay] = {
+    "rna_counts": _rna("rna_counts"),
+    "rna_tpm": _rna("rna_tpm"),
+    "sc_counts": Assay(
+        split=cells.split_cells,
+        split_config={"aliases": ALIASES},
+        piece="{sample_id}.h5ad",
+        score=cell_features.cell_step,
+        score_config={"markers": "markers/immune_markers.csv"},
+        score_parameters=lambda study: {"seed": study.settings.seed, **study.settings.cells.model_dump(mode="json")},
+    ),
+    "cell_counts": Assay(
+        split=blood_counts.split_blood_counts,
+        score=blood_count_features.blood_count_step,
+    ),
+    "proteins": Assay(
+        split=proteins.split_proteins,
+        score=protein_features.protein_step,
+    ),
+    "taxa_counts": _taxa("taxa_counts"),
+    "taxa_relabund": _taxa("taxa_relabund"),
+}

@@ -1,0 +1,292 @@
+"""Taxa in stool: BIOM, QIIME 2, MetaPhlAn and plain tables, cut into one piece a sample."""
+
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from rabiomarkers.files import Info, write_table
+from rabiomarkers.ingest.delimited import HDF5, ZIP, Delimited, read_bytes, read_delimited
+from rabiomarkers.ingest.findings import Findings, named
+from rabiomarkers.ingest.lineage import artifact_member, check_tree, lineage, read_taxonomy, split_lineage
+from rabiomarkers.ingest.matrix import check_not_negative, check_present, number_columns
+from rabiomarkers.ingest.passport import check_abundance, look
+
+LINEAGE_COLUMNS = ("taxonomy", "lineage", "consensus lineage", "consensuslineage")
+METAPHLAN_CLADE = ("clade_name", "id", "sampleid", "clade")
+ABUNDANCE = "an abundance"
+SCALES = {"taxa_counts": "counts", "taxa_relabund": "relative"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Abundances:
+    """Taxa x samples as the file has them."""
+
+    values: pd.DataFrame  # index: line where the file has lines, else position
+    taxa: "pd.Series[str]"
+    lineages: "pd.Series[str]"
+    database: str | None = None
+
+
+def read_abundance(
+    path: Path,
+    *,
+    label: str,
+    assay: str,
+    sample_ids: Sequence[str],
+    database: str = "undeclared",
+    taxonomy: Path | None = None,
+    tree: Path | None = None,
+) -> dict[str, pd.DataFrame]:
+    """The taxa of each sample, those with zero included.
+
+    Parameters
+    ----------
+    path
+        BIOM 1 or 2.1, QIIME 2 `.qza`, a MetaPhlAn profile or merged table (its species rows are taken), or a CSV or TSV (plain or
+        gzipped) of taxa x samples or samples x taxa: which of the two is seen from where the sample ids stand.
+    label
+        How the file is called in problems.
+    assay
+        `taxa_counts` or `taxa_relabund`; the values must look like it.
+    sample_ids
+        The samples to take.
+    database
+        Which taxonomic database was used, in words; a MetaPhlAn file that names its own is believed.
+    taxonomy
+        Lineage of each taxon; else the file's own, where it has one.
+    tree
+        Newick; only checked: it must have a tip for every taxon that was counted.
+
+    Returns
+    -------
+    By sample id: `taxon` (sorted), `value` (counts, or fractions that sum to 1 at most: percentages are divided by 100),
+    `lineage` (``k__..;..;s__..``, may be empty); `attrs["passport"]`.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file.
+    """
+    findings = Findings(label)
+    found = _open(path, sample_ids, findings)
+    finite = found.values.loc[:, np.isfinite(found.values.to_numpy()).all(axis=0)]
+    positive = {str(sample): look(finite[sample]) for sample in finite.columns if (finite[sample] >= 0).all()}
+    check_abundance(positive, assay, findings)
+    _check_taxa(found.taxa, findings)
+    findings.raise_if_any()
+    lineages = found.lineages if taxonomy is None else _declared(found.taxa, taxonomy)
+    if tree is not None:
+        counted = found.taxa[(found.values > 0).any(axis="columns")]
+        check_tree(tree, label=tree.name, taxa=set(counted))
+    order = np.argsort(found.taxa.to_numpy(dtype=str), kind="stable")
+    pieces = {}
+    for sample in sample_ids:
+        values = found.values[sample].to_numpy()[order]
+        piece = pd.DataFrame({"taxon": found.taxa.to_numpy()[order], "value": values})
+        piece["lineage"] = lineages.to_numpy()[order]
+        if assay == "taxa_relabund":
+            piece["value"] = to_fractions(piece["value"])
+        piece = piece.astype({"taxon": "str", "lineage": "str"})
+        piece.attrs["passport"] = {
+            "scale": SCALES[assay],
+            "declared": assay,
+            "database": found.database or database,
+            "taxa": len(piece),
+        }
+        pieces[sample] = piece
+    return pieces
+
+
+def to_fractions(values: pd.Series) -> pd.Series:
+    """Relative abundances of one sample as fractions that sum to 1 at most.
+
+    What sums to about 1 or less is taken as fractions, what sums to more as percentages; the excess that rounding leaves above
+    1 is scaled away.
+    """
+    total = float(values.sum())
+    whole = 1.0 if total <= 1.001 else 100.0
+    return values / max(total, whole)
+
+
+def split_abundance(
+    inputs: Mapping[str, Path], out: Path, *, label: str, assay: str, sample_ids: list[str], database: str
+) -> Info:
+    """`matrix` and, where there are any, `taxonomy`, `tree` -> `<sample_id>.parquet` of each sample; tells what it is."""
+    pieces = read_abundance(
+        inputs["matrix"],
+        label=label,
+        assay=assay,
+        sample_ids=sample_ids,
+        database=database,
+        taxonomy=inputs.get("taxonomy"),
+        tree=inputs.get("tree"),
+    )
+    for sample, piece in pieces.items():
+        write_table(piece, out / f"{sample}.parquet")
+    return dict(pieces[sample_ids[0]].attrs["passport"])
+
+
+def _declared(taxa: "pd.Series[str]", taxonomy: Path) -> "pd.Series[str]":
+    """The lineage of each taxon out of the taxonomy table.
+
+    Raises
+    ------
+    InputError
+        The table names none of the taxa.
+    """
+    known = read_taxonomy(taxonomy, label=taxonomy.name)
+    if not taxa.isin(known.index).any():
+        Findings(taxonomy.name).fail(
+            f"taxa such as {named(known.index, limit=3)}",
+            f"the taxa of the abundance table, such as {named(taxa, limit=3)}",
+            "use the taxonomy made from the same features",
+        )
+    return taxa.map(known).fillna("")
+
+
+def _check_taxa(taxa: "pd.Series[str]", findings: Findings) -> None:
+    def line(name: object) -> int | None:
+        return int(str(name)) if taxa.index.name == "line" else None
+
+    repeated = taxa[taxa.duplicated()]
+    told = [(line(at), "taxon", f"{taxon!r} a second time") for at, taxon in repeated.items() if taxon]
+    findings.add_cells(told, "each taxon once", "sum or rename the repeated taxa")
+    empty = [(line(at), "taxon", "a taxon without a name") for at in taxa.index[taxa == ""]]
+    findings.add_cells(empty, "a name for every taxon", "name it, or take it out")
+
+
+def _open(path: Path, sample_ids: Sequence[str], findings: Findings) -> _Abundances:
+    content = read_bytes(path, findings.file)
+    if content.startswith(ZIP):
+        content = artifact_member(content, "feature-table.biom", findings)
+    if content.startswith(HDF5) or re.match(rb"\s*\{", content):
+        return _biom(content, sample_ids, findings)
+    table = read_delimited(path, label=findings.file)
+    if _is_metaphlan(table):
+        return _metaphlan(table, sample_ids, findings)
+    first = table.frame(text=[0])[0].str.strip()
+    in_header, in_rows = len(set(table.header) & set(sample_ids)), len(set(first) & set(sample_ids))
+    if in_rows > in_header:
+        return _samples_by_taxa(table, first, sample_ids, findings)
+    return _taxa_by_samples(table, first, sample_ids, findings)
+
+
+def _taxa_by_samples(
+    table: Delimited, first: "pd.Series[str]", sample_ids: Sequence[str], findings: Findings
+) -> _Abundances:
+    check_present(sample_ids, table.header[1:], findings, where="column")
+    wanted = {at: name for at, name in enumerate(table.header) if at and name in set(sample_ids)}
+    own = next((at for at, title in enumerate(table.header) if at and title.lower() in LINEAGE_COLUMNS), None)
+    lineages = pd.Series("", index=first.index)
+    if own is not None:
+        lineages = table.frame(text=[own])[own].map(lambda text: lineage(split_lineage(text)))
+    values = number_columns(table, wanted, findings)
+    check_not_negative(values, findings, what=ABUNDANCE)
+    return _Abundances(values=values, taxa=first, lineages=lineages)
+
+
+def _samples_by_taxa(
+    table: Delimited, first: "pd.Series[str]", sample_ids: Sequence[str], findings: Findings
+) -> _Abundances:
+    check_present(sample_ids, list(first), findings, where="row")
+    titles = dict(enumerate(table.header[1:], start=1))
+    repeated = sorted({title for title in titles.values() if table.header.count(title) > 1})
+    if repeated:
+        findings.fail(f"taxa named twice: {named(repeated)}", "each taxon once", "sum or rename the repeated taxa")
+    mine = first.isin(list(sample_ids))
+    lines = [line for line, wanted in zip(table.lines, mine, strict=True) if wanted]
+    numbers = [line for line, wanted in zip(table.line_numbers, mine, strict=True) if wanted]
+    part = Delimited(
+        label=table.label,
+        separator=table.separator,
+        comments=(),
+        header_line=table.header_line,
+        header=table.header,
+        lines=tuple(lines),
+        line_numbers=tuple(numbers),
+    )
+    values = number_columns(part, titles, findings)
+    check_not_negative(values, findings, what=ABUNDANCE)
+    taxa = pd.Series(list(titles.values()), dtype=str)
+    transposed = pd.DataFrame(values.to_numpy().T, index=taxa.index, columns=first[mine].to_list())
+    return _Abundances(
+        values=transposed.loc[:, ~transposed.columns.duplicated()], taxa=taxa, lineages=pd.Series("", index=taxa.index)
+    )
+
+
+def _is_metaphlan(table: Delimited) -> bool:
+    return table.header[0].lower() in METAPHLAN_CLADE and any("|" in line.split("\t", 1)[0] for line in table.lines)
+
+
+def _metaphlan(table: Delimited, sample_ids: Sequence[str], findings: Findings) -> _Abundances:
+    """The species rows of a profile (one sample) or a merged table."""
+    clades = table.frame(text=[0])[0].str.strip()
+    profile = "relative_abundance" in table.header
+    if profile and len(sample_ids) == 1:
+        wanted = {table.header.index("relative_abundance"): sample_ids[0]}
+    elif profile:
+        findings.fail(
+            f"a MetaPhlAn profile, named by {len(sample_ids)} samples",
+            "one sample for each profile",
+            "give each sample its own file in samples.csv, or merge them (merge_metaphlan_tables.py)",
+        )
+    else:
+        check_present(sample_ids, table.header[1:], findings, where="column")
+        wanted = {at: name for at, name in enumerate(table.header) if at and name in set(sample_ids)}
+    last = clades.str.rsplit("|", n=1).str[-1]
+    species = last.str.startswith("s__")
+    if not species.any():
+        findings.add("no species rows", "rows down to s__", "run MetaPhlAn with all ranks (--tax_lev a)")
+    values = number_columns(table, wanted, findings)
+    check_not_negative(values, findings, what=ABUNDANCE)
+    declared = [found[0] for comment in table.comments if (found := re.search(r"mpa_v\w+", comment))]
+    return _Abundances(
+        values=values[species],
+        taxa=last[species].str.removeprefix("s__"),
+        lineages=clades[species].map(lambda clade: lineage(split_lineage(clade))),
+        database=declared[0] if declared else None,
+    )
+
+
+def _biom(content: bytes, sample_ids: Sequence[str], findings: Findings) -> _Abundances:
+    """BIOM 1 (JSON) or 2.1 (HDF5); the lineage of its observations where it holds one."""
+    from biom import Table  # takes half a second to load: only for this format
+    from biom.exception import BiomException
+
+    try:
+        if content.startswith(HDF5):
+            with h5py.File(io.BytesIO(content)) as file:
+                table = Table.from_hdf5(file)
+        else:
+            table = Table.from_json(json.loads(content))
+    except (OSError, KeyError, ValueError, TypeError, IndexError, BiomException):
+        findings.fail("a damaged BIOM file", "a complete BIOM 1 or 2.1 table", "export or copy it again")
+    ids = [str(sample) for sample in table.ids()]
+    check_present(sample_ids, ids, findings, where="sample")
+    wanted = [sample for sample in sample_ids if sample in ids]
+    columns = [ids.index(sample) for sample in wanted]
+    dense = np.asarray(table.matrix_data.tocsc()[:, columns].todense(), dtype=np.float64)
+    taxa = pd.Series([str(taxon) for taxon in table.ids("observation")], dtype=str)
+    values = pd.DataFrame(dense, columns=wanted)
+    infinite = [sample for sample in wanted if not np.isfinite(values[sample]).all()]
+    for sample in infinite:
+        findings.add("values that are not finite", "a number in every cell", "export the table again", column=sample)
+    check_not_negative(values.set_axis(taxa, axis="index"), findings, what=ABUNDANCE)
+    metadata = table.metadata(axis="observation") or [None] * len(taxa)
+    return _Abundances(
+        values=values, taxa=taxa, lineages=pd.Series([_biom_lineage(entry) for entry in metadata], dtype=str)
+    )
+
+
+def _biom_lineage(entry: Any) -> str:
+    """The lineage out of an observation's metadata, a list or a text."""
+    told = (entry or {}).get("taxonomy") or ""
+    return lineage(split_lineage(told) if isinstance(told, str) else told)

@@ -1,0 +1,194 @@
+"""Single-cell counts: `.h5ad`, 10x `.h5` and 10x matrix folders, cut into one piece a sample."""
+
+import gzip
+import warnings
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from rabiomarkers.files import Info, write_cells
+from rabiomarkers.ingest.annotated import check_hdf5, gene_names, open_annotated
+from rabiomarkers.ingest.findings import Findings, named
+from rabiomarkers.ingest.matrix import check_present
+from rabiomarkers.ingest.symbols import check_symbols, harmonise
+from rabiomarkers.knowledge import load_aliases
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+TENX_PARTS = (("matrix.mtx",), ("barcodes.tsv",), ("features.tsv", "genes.tsv"))
+TENX_KEYS = {"barcodes", "data", "indices", "indptr", "shape"}
+DAMAGED = (OSError, EOFError, KeyError, ValueError, IndexError, TypeError, zlib.error, gzip.BadGzipFile)
+
+
+def read_single_cells(path: Path, *, label: str, sample_ids: Sequence[str], aliases: pd.Series) -> dict[str, "AnnData"]:
+    """The raw counts of each sample's cells.
+
+    Parameters
+    ----------
+    path
+        `.h5ad`, 10x `.h5` or a 10x matrix folder. An `.h5ad` may hold many samples: its `.obs["sample_id"]` says whose a cell is.
+        Raw counts are taken from `.X`, else from the layer `counts`, else from `.raw`: the first that holds whole numbers.
+    label
+        How the file is called in problems.
+    sample_ids
+        The samples to take.
+    aliases
+        Alias (index) -> HGNC symbol.
+
+    Returns
+    -------
+    By sample id: cells x genes, CSR float32, genes sorted and each once (the counts of one gene are summed), `.obs` without
+    columns, `.uns["passport"]`.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file.
+    """
+    from anndata import AnnData  # takes a second to load: only when a cell matrix is read
+
+    findings = Findings(label)
+    data = _open(path, findings)
+    counts, var = _raw_counts(data, findings)
+    rows = _rows(data.obs, sample_ids, findings)
+    names = gene_names(var)
+    check_symbols(names, aliases, findings)
+    findings.raise_if_any()
+    genes = harmonise(names, aliases)
+    summed = sparse.csr_matrix(counts @ genes.indicator().T, dtype=np.float32)
+    summed.sort_indices()
+    pieces = {}
+    for sample in sample_ids:
+        obs = pd.DataFrame(index=pd.Index(data.obs_names[rows[sample]].astype(str), name=None))
+        piece = AnnData(X=summed[rows[sample]], obs=obs, var=pd.DataFrame(index=genes.symbols))
+        piece.uns["passport"] = {"scale": "counts", "declared": "sc_counts", "cells": piece.n_obs, **genes.facts()}
+        pieces[sample] = piece
+    return pieces
+
+
+def split_cells(inputs: Mapping[str, Path], out: Path, *, label: str, sample_ids: list[str]) -> Info:
+    """`matrix`, `aliases` -> `<sample_id>.h5ad` of each sample; tells how many cells each has."""
+    aliases = load_aliases(inputs["aliases"])
+    pieces = read_single_cells(inputs["matrix"], label=label, sample_ids=sample_ids, aliases=aliases)
+    for sample, piece in pieces.items():
+        write_cells(piece, out / f"{sample}.h5ad")
+    passport = pieces[sample_ids[0]].uns["passport"]
+    return dict(passport) | {"cells": {sample: piece.n_obs for sample, piece in pieces.items()}}
+
+
+def _open(path: Path, findings: Findings) -> Any:
+    if path.is_dir():
+        return _tenx_folder(path, findings)
+    check_hdf5(path, findings.file)
+    return _tenx_file(path, findings) if _is_tenx(path, findings) else open_annotated(path, findings.file)
+
+
+def _is_tenx(path: Path, findings: Findings) -> bool:
+    """Whether the HDF5 file is 10x's (of Cell Ranger 3 and later, or 2) and no AnnData."""
+    try:
+        with h5py.File(path) as file:
+            if "obs" in file and "var" in file:
+                return False
+            groups = [group for group in file.values() if isinstance(group, h5py.Group)]
+            tenx = any(set(group) >= TENX_KEYS and ("features" in group or "gene_names" in group) for group in groups)
+    except OSError:
+        findings.fail("a damaged HDF5 file", "a complete .h5ad or 10x .h5 file", "copy or write it again")
+    if not tenx:
+        findings.fail("neither AnnData nor a 10x matrix", "an .h5ad or 10x .h5 file", "check the path")
+    return True
+
+
+def _tenx_file(path: Path, findings: Findings) -> Any:
+    import scanpy  # takes seconds to load: only when a 10x file is read
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # repeated gene names are summed here
+        try:
+            return scanpy.read_10x_h5(path)
+        except DAMAGED:
+            findings.fail("a damaged 10x file", "a complete 10x .h5 file", "copy or write it again")
+
+
+def _tenx_folder(path: Path, findings: Findings) -> Any:
+    import scanpy  # takes seconds to load: only when a 10x folder is read
+
+    there = {part.name.removesuffix(".gz") for part in path.iterdir()}
+    for names in TENX_PARTS:
+        if not there & set(names):
+            wanted = " or ".join(f"{name} or {name}.gz" for name in names)
+            findings.add(f"a folder without {names[0]} (it has {named(sorted(there))})", wanted, "name the 10x folder")
+    findings.raise_if_any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return scanpy.read_10x_mtx(path, make_unique=False)
+        except DAMAGED:
+            findings.fail("a damaged 10x matrix folder", "complete matrix, barcodes and features", "copy it again")
+
+
+def _raw_counts(data: Any, findings: Findings) -> tuple[sparse.csr_matrix, pd.DataFrame]:
+    """The first matrix that holds whole numbers, with its genes."""
+    candidates: list[tuple[str, Any, pd.DataFrame]] = [(".X", data.X, data.var)]
+    if "counts" in data.layers:
+        candidates.append((".layers['counts']", data.layers["counts"], data.var))
+    if data.raw is not None:
+        candidates.append((".raw", data.raw.X, data.raw.var))
+    matrices = [(name, sparse.csr_matrix(values), var) for name, values, var in candidates if values is not None]
+    faults = [_fault(matrix) for _, matrix, _ in matrices]
+    if "" not in faults:
+        told = "; ".join(f"{name} holds {fault}" for (name, _, _), fault in zip(matrices, faults, strict=True))
+        remedy = "store the raw counts in .X or in the layer `counts`, before normalisation and logarithm"
+        findings.fail(told or "no matrix", "raw counts: whole numbers", remedy)
+    _, matrix, var = matrices[faults.index("")]
+    return matrix, var
+
+
+def _fault(matrix: sparse.csr_matrix) -> str:
+    """What keeps the matrix from being counts; empty where nothing does."""
+    values = matrix.data
+    if not np.isfinite(values).all():
+        return "values that are not finite"
+    if (values < 0).any():
+        return "negative values"
+    fractional = values != np.floor(values)
+    if fractional.any():
+        log = ", so probably log-normalised" if values.max() < 20 else ""
+        return f"values that are not whole ({fractional.mean():.0%} of those above 0, largest {values.max():.4g}{log})"
+    return ""
+
+
+def _rows(obs: pd.DataFrame, sample_ids: Sequence[str], findings: Findings) -> dict[str, np.ndarray[Any, Any]]:
+    """The positions of each sample's cells, in the order of the file."""
+    if "sample_id" in obs.columns:
+        owner = obs["sample_id"].astype(str).to_numpy()
+        check_present(sample_ids, sorted(set(owner)), findings, where="cell group")
+        rows = {sample: np.flatnonzero(owner == sample) for sample in sample_ids}
+    elif len(sample_ids) == 1:
+        rows = {sample_ids[0]: np.arange(len(obs))}
+    else:
+        findings.add(
+            f"cells of {len(sample_ids)} samples, but no column `sample_id` in .obs",
+            ".obs['sample_id'] saying whose each cell is",
+            "add it, or give each sample a file of its own",
+        )
+        return {}
+    for sample, positions in rows.items():
+        barcodes = obs.index[positions]
+        if barcodes.has_duplicates:
+            repeats = barcodes[barcodes.duplicated()]
+            findings.add(
+                f"{len(repeats)} cell names twice: {named(repeats)}",
+                "each cell of a sample once",
+                "make the barcodes unique before merging files",
+                column=sample,
+            )
+        if not len(positions) and "sample_id" not in obs.columns:
+            findings.add("no cells", "at least one cell", "check that the file is the right one", column=sample)
+    return rows

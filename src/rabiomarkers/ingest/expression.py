@@ -1,0 +1,166 @@
+"""Bulk gene expression: genes x samples tables, `.h5ad` and salmon's `quant.sf`, cut into one piece a sample."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rabiomarkers.files import Info, write_table
+from rabiomarkers.ingest.annotated import gene_names, open_annotated, sample_names
+from rabiomarkers.ingest.delimited import HDF5, Delimited, read_delimited
+from rabiomarkers.ingest.findings import Findings
+from rabiomarkers.ingest.matrix import check_not_negative, check_present, number_columns
+from rabiomarkers.ingest.passport import check_expression, expression_scale, look
+from rabiomarkers.ingest.symbols import check_symbols, harmonise, symbol_column
+from rabiomarkers.knowledge import load_aliases
+
+SALMON = ("Name", "Length", "EffectiveLength", "TPM", "NumReads")
+SCALES = {"rna_counts": "counts", "rna_tpm": "tpm"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Matrix:
+    """Genes x samples as the file has them; the index of both is the line, where the file has lines."""
+
+    names: "pd.Series[str]"
+    values: pd.DataFrame
+    column: str | None
+    estimated: bool = False
+
+
+def read_expression(
+    path: Path,
+    *,
+    label: str,
+    assay: str,
+    sample_ids: Sequence[str],
+    aliases: pd.Series,
+    annotation: str = "undeclared",
+) -> dict[str, pd.DataFrame]:
+    """The expression of each sample.
+
+    Parameters
+    ----------
+    path
+        CSV or TSV (plain or gzipped), genes x samples: the genes in a column `symbol`, `gene_symbol`, `hgnc_symbol`, `gene_name`
+        or `gene`, else in the first; columns that are no sample asked for are left aside. Or `.h5ad`, samples x genes. Or
+        salmon's `quant.sf` of one sample, whose transcripts carry their symbol in GENCODE's names.
+    label
+        How the file is called in problems.
+    assay
+        `rna_counts` or `rna_tpm`; the values must look like it.
+    sample_ids
+        The samples to take.
+    aliases
+        Alias (index) -> HGNC symbol.
+    annotation
+        Which gene annotation was used, in words.
+
+    Returns
+    -------
+    By sample id: `gene` (HGNC symbol, sorted, each once: the values of one gene are summed) and `value`; `attrs["passport"]` says
+    what was found. Genes without a symbol are left out and counted there. Counts with fractions, as quantifiers estimate
+    them, stay as they are; the passport says `estimated`.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file.
+    """
+    findings = Findings(label)
+    matrix = _open(path, assay, sample_ids, findings)
+    check_symbols(matrix.names, aliases, findings, column=matrix.column)
+    finite = matrix.values.loc[:, np.isfinite(matrix.values.to_numpy()).all(axis=0)]
+    looks = {str(sample): look(finite[sample]) for sample in finite.columns}
+    check_expression(looks, assay, findings, estimated=matrix.estimated)
+    negative = [sample for sample, seen in looks.items() if expression_scale(seen) == "negative"]
+    check_not_negative(finite[negative], findings, what="expression")
+    findings.raise_if_any()
+    genes = harmonise(matrix.names, aliases)
+    summed = genes.indicator() @ matrix.values[list(sample_ids)].to_numpy()
+    shared = {"scale": SCALES[assay], "declared": assay, "annotation": annotation, **genes.facts()}
+    pieces = {}
+    for position, sample in enumerate(sample_ids):
+        piece = pd.DataFrame({"gene": genes.symbols, "value": summed[:, position]})
+        piece.attrs["passport"] = shared | {
+            "estimated": assay == "rna_counts" and looks[sample].whole < 1,
+            "total": float(piece["value"].sum()),
+        }
+        pieces[sample] = piece
+    return pieces
+
+
+def split_expression(
+    inputs: Mapping[str, Path], out: Path, *, label: str, assay: str, sample_ids: list[str], annotation: str
+) -> Info:
+    """`matrix`, `aliases` -> `<sample_id>.parquet` of each sample; tells what the matrix is."""
+    aliases = load_aliases(inputs["aliases"])
+    pieces = read_expression(
+        inputs["matrix"], label=label, assay=assay, sample_ids=sample_ids, aliases=aliases, annotation=annotation
+    )
+    for sample, piece in pieces.items():
+        write_table(piece, out / f"{sample}.parquet")
+    passport = pieces[sample_ids[0]].attrs["passport"]
+    return {key: value for key, value in passport.items() if key not in ("estimated", "total")}
+
+
+def _open(path: Path, assay: str, sample_ids: Sequence[str], findings: Findings) -> _Matrix:
+    if path.is_file():
+        with path.open("rb") as handle:
+            if handle.read(len(HDF5)) == HDF5:
+                return _annotated(path, sample_ids, findings)
+    table = read_delimited(path, label=findings.file)
+    if set(SALMON) <= set(table.header):
+        return _salmon(table, assay, sample_ids, findings)
+    genes = symbol_column(table.header)
+    header = [name for position, name in enumerate(table.header) if position != genes]
+    check_present(sample_ids, header, findings, where="column")
+    wanted = {at: name for at, name in enumerate(table.header) if at != genes and name in set(sample_ids)}
+    return _Matrix(
+        names=table.frame(text=[genes])[genes].str.strip(),
+        values=number_columns(table, wanted, findings),
+        column=table.header[genes] or None,
+    )
+
+
+def _salmon(table: Delimited, assay: str, sample_ids: Sequence[str], findings: Findings) -> _Matrix:
+    """One sample; GENCODE names its transcripts ``ENST|ENSG|..|..|name|SYMBOL|..``: the sixth part is the gene."""
+    if len(sample_ids) > 1:
+        findings.add(
+            f"a salmon quant.sf, named by {len(sample_ids)} samples",
+            "one sample for each quant.sf",
+            "give each sample its own file in samples.csv",
+        )
+        findings.raise_if_any()
+    names = table.frame(text=[table.header.index("Name")]).iloc[:, 0]
+    parts = names.str.split("|", n=6, expand=True).reindex(columns=range(6))
+    column = "NumReads" if assay == "rna_counts" else "TPM"
+    return _Matrix(
+        names=parts[5].where(parts[5].notna(), names).str.strip(),
+        values=number_columns(table, {table.header.index(column): sample_ids[0]}, findings),
+        column="Name",
+        estimated=assay == "rna_counts",
+    )
+
+
+def _annotated(path: Path, sample_ids: Sequence[str], findings: Findings) -> _Matrix:
+    """Samples x genes; the symbols stand in a column of `.var`, or are its names."""
+    data = open_annotated(path, findings.file)
+    names = sample_names(data.obs)
+    check_present(sample_ids, list(names), findings, where="sample")
+    if set(sample_ids) & set(data.var_names) and not set(sample_ids) & set(names):
+        findings.add("genes x samples", "samples x genes, as AnnData has it", "transpose it: `adata.T.write_h5ad(...)`")
+    findings.raise_if_any()
+    rows = data[[list(names).index(sample) for sample in sample_ids]].X
+    dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows, dtype=np.float64)
+    if not np.isfinite(dense).all():
+        findings.add(
+            "values that are not finite", "a number in every cell", "fill them in; 0 only where 0 was measured"
+        )
+    return _Matrix(
+        names=gene_names(data.var),
+        values=pd.DataFrame(dense.T, columns=list(sample_ids)),
+        column=None,
+    )

@@ -1,0 +1,81 @@
+"""Gathering everything that is wrong with one file, in words a lab scientist can act on."""
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+from typing import NoReturn
+
+from rabiomarkers.errors import InputError, Problem
+
+LISTED = 10  # cells of one kind of fault that are told one by one; the rest is counted
+
+
+class Findings:
+    """The problems of one file, gathered until all of it has been looked at."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def add(
+        self, found: str, expected: str, remedy: str, *, row: int | None = None, column: object | None = None
+    ) -> None:
+        """Note one problem; `row` is the line of the file, the header being line 1."""
+        where = None if column is None else str(column)
+        self.problems.append(
+            Problem(file=self.file, row=row, column=where, found=found, expected=expected, remedy=remedy)
+        )
+
+    def add_cells(self, cells: Sequence[tuple[int | None, str, str]], expected: str, remedy: str) -> None:
+        """Note faulty cells, each `(row, column, found)`: the first ten one by one, the others as their number."""
+        for row, column, found in cells[:LISTED]:
+            self.add(found, expected, remedy, row=row, column=column)
+        if len(cells) > LISTED:
+            self.add(f"{len(cells) - LISTED:,} more cells with the same fault", expected, remedy)
+
+    def fail(self, found: str, expected: str, remedy: str, *, row: int | None = None) -> NoReturn:
+        """Note a problem behind which nothing more can be looked at.
+
+        Raises
+        ------
+        InputError
+            With all that was noted.
+        """
+        self.add(found, expected, remedy, row=row)
+        raise InputError(self.problems)
+
+    def raise_if_any(self) -> None:
+        """Raise all that was noted.
+
+        Raises
+        ------
+        InputError
+            At least one problem was noted.
+        """
+        if self.problems:
+            raise InputError(self.problems)
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known word that is spelt most like `word`, or None where none is; case, blanks and punctuation do not count."""
+    plain: dict[str, str] = {}
+    for candidate in sorted(known):
+        plain.setdefault(_plain(candidate), candidate)
+    close = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=cutoff)
+    return plain[close[0]] if close else None
+
+
+def one_of(word: str, known: Collection[str]) -> str:
+    """What was expected instead of `word`: the likely meant one, or all that are possible."""
+    likely = nearest(word, known)
+    return f"one of {named(known, limit=20)}" + (f" (did you mean {likely!r}?)" if likely else "")
+
+
+def named(items: Iterable[object], *, limit: int = 5) -> str:
+    """The first items, and how many more there are."""
+    words = [str(item) for item in items]
+    more = f" and {len(words) - limit:,} more" if len(words) > limit else ""
+    return ", ".join(words[:limit]) + more
+
+
+def _plain(word: str) -> str:
+    return "".join(character for character in word.lower() if character.isalnum()) or word

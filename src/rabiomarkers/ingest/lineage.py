@@ -1,0 +1,127 @@
+"""What taxa are and how they are related: lineage tables and Newick trees."""
+
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from rabiomarkers.ingest.delimited import read_delimited, read_text
+from rabiomarkers.ingest.findings import Findings, named
+
+RANKS = "kpcofgst"
+RANK_TITLES = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "strain")
+LINEAGE_TITLES = ("lineage", "taxon", "taxonomy", "consensus lineage", "consensuslineage")
+
+
+def lineage(parts: Iterable[object]) -> str:
+    """Names from the kingdom down as ``k__Bacteria;p__Firmicutes;...``; parts that bear their rank already keep it."""
+    written = []
+    for rank, part in zip(RANKS, parts, strict=False):
+        text = str(part).strip().replace("d__", "k__", 1)
+        if text and text.lower() not in ("nan", "none"):
+            written.append(text if re.match(r"[a-z]{1,3}__", text) else f"{rank}__{text}")
+    return ";".join(written)
+
+
+def split_lineage(text: str) -> list[str]:
+    """The parts of a lineage separated by ``;`` or ``|``."""
+    return [part.strip() for part in re.split(r"[;|]", text) if part.strip()]
+
+
+def read_taxonomy(path: Path, *, label: str) -> "pd.Series[str]":
+    """Lineage by taxon.
+
+    Parameters
+    ----------
+    path
+        CSV or TSV: first column the taxon as in the abundance table, then either one column with the whole lineage (`lineage`,
+        `Taxon`, `taxonomy`) or one column for each rank (kingdom or domain, phylum, ... species).
+    label
+        How the file is called in problems.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file.
+    """
+    table = read_delimited(path, label=label)
+    findings = Findings(label)
+    texts = table.texts()
+    titles = ["kingdom" if title.lower() in ("domain", "superkingdom") else title.lower() for title in table.header]
+    whole = next((titles.index(title) for title in LINEAGE_TITLES if title in titles[1:]), None)
+    ranks = [titles.index(title, 1) if title in titles[1:] else None for title in RANK_TITLES]
+    if whole is None and not any(ranks):
+        findings.fail(
+            f"columns {named(table.header, limit=8)}",
+            "a column `lineage`, or a column for each rank (kingdom, phylum, ... species)",
+            "name the columns so",
+            row=table.header_line,
+        )
+    for line, taxon in texts.loc[texts[0].duplicated(), 0].items():
+        findings.add(f"{taxon!r} a second time", "each taxon once", "remove one", row=int(str(line)), column=titles[0])
+    findings.raise_if_any()
+    if whole is not None:
+        lineages = [lineage(split_lineage(text)) for text in texts[whole]]
+    else:
+        columns = [[""] * len(texts) if at is None else texts[at].to_list() for at in ranks]
+        lineages = [lineage(parts) for parts in zip(*columns, strict=True)]
+    return pd.Series(lineages, index=pd.Index(texts[0]), dtype=str)
+
+
+def check_tree(path: Path, *, label: str, taxa: Collection[str]) -> None:
+    """Check that the Newick tree has a tip for every taxon that was counted.
+
+    Underscores in names are kept as they are, quoted or not.
+
+    Raises
+    ------
+    InputError
+        The file is no Newick tree, or lacks tips (how many, and the first of them).
+    """
+    from skbio import TreeNode  # takes a second to load: only where there is a tree
+    from skbio.io import IOSourceError, NewickFormatError, UnrecognizedFormatError
+
+    findings = Findings(label)
+    text = read_text(path, label)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the sniffer's doubts; the parser's verdict follows
+            tree = TreeNode.read(io.StringIO(text), format="newick", convert_underscores=False)
+    except (NewickFormatError, UnrecognizedFormatError, IOSourceError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it breaks off"
+        findings.fail(f"no complete Newick tree ({reason})", "a Newick tree ending in ';'", "export the tree again")
+    tips = {str(tip.name) for tip in tree.tips()}
+    missing = sorted(set(taxa) - tips)
+    if missing:
+        findings.fail(
+            f"no tip for {len(missing):,} of {len(set(taxa)):,} taxa that were counted: {named(missing)}",
+            "a tip for every taxon with reads, named as in the abundance table",
+            "use the tree made from the same features, or leave the tree out",
+        )
+
+
+def artifact_member(content: bytes, name: str, findings: Findings) -> bytes:
+    """A file of a QIIME 2 artifact (`.qza`), by its place below `data/`.
+
+    Raises
+    ------
+    InputError
+        The archive is damaged or holds no such file.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {member: archive.read(member) for member in archive.namelist() if "/data/" in member}
+    except (zipfile.BadZipFile, EOFError, OSError):
+        findings.fail("a damaged zip archive", "a complete .qza file", "export or copy it again")
+    wanted = [member for member in members if member.endswith(f"/data/{name}")]
+    if not wanted:
+        findings.fail(
+            f"an archive that holds {named(sorted(Path(member).name for member in members)) or 'no data'}",
+            f"a QIIME 2 artifact with data/{name} (FeatureTable[Frequency])",
+            "name the artifact of the feature table",
+        )
+    return members[wanted[0]]

@@ -1,0 +1,304 @@
+"""The study as one plain function: which step makes which table out of which.
+
+Every stage goes through `call(label, function, ...)`, so that a notebook runs it as it stands and a flow runs each stage as a task.
+What passes between stages is where a step's files lie, never their content.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rabiomarkers.assays import ASSAYS
+from rabiomarkers.change.distances import distance_step
+from rabiomarkers.change.paired import change_step
+from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.features.multimodal import multimodal_step
+from rabiomarkers.features.tidy import join_step
+from rabiomarkers.files import read_table
+from rabiomarkers.ingest.ledger import ledger_step, usable_samples
+from rabiomarkers.knowledge import config_path
+from rabiomarkers.predict.models import model_step
+from rabiomarkers.progress import SILENT, Progress
+from rabiomarkers.provenance import provenance_step, run_record
+from rabiomarkers.publish import publish
+from rabiomarkers.report.page import report_step
+from rabiomarkers.report.summary import summary_step
+from rabiomarkers.response.outcomes import outcome_step
+from rabiomarkers.store import Job, StepResult, Store, path_digest
+from rabiomarkers.study import Study
+
+type Call = Callable[..., Any]
+
+CLINICAL_TABLES = ("patients", "lesions", "visits", "followup", "adverse_events")
+PATH_COLUMNS = ["path", "tree", "taxonomy", "panel", "gating", "compensation"]
+
+
+def direct(label: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call the function: what a notebook and the tests do."""
+    return function(*arguments, **options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchFeatures:
+    """Where the pieces and the features of a batch's samples lie, by (sample, assay)."""
+
+    batch: str
+    pieces: Mapping[tuple[str, str], Path]
+    scored: Mapping[tuple[str, str], StepResult]
+    steps: tuple[StepResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A finished run: where its results lie and what was computed for them."""
+
+    results: Path
+    steps: tuple[StepResult, ...]
+
+    @property
+    def computed(self) -> tuple[StepResult, ...]:
+        """The steps that were not there already."""
+        return tuple(step for step in self.steps if not step.reused)
+
+
+def run_study(
+    study: Study, store: Store, out: Path, *, call: Call = direct, workers: int = 1, progress: Progress = SILENT
+) -> Run:
+    """From a study folder to a results folder; what is already computed is not computed again.
+
+    Raises
+    ------
+    InputError
+        A file of the sheet cannot be used; every problem of every file is in it, and nothing is written to `out`.
+    ResultsError
+        `out` is there and is no results folder.
+    """
+    options: dict[str, Any] = {"call": call, "workers": workers, "progress": progress}
+    call("check files", check_files, study, store, workers=workers, progress=progress)
+    batches = [process_batch(study, batch, store, **options) for batch in study.batches()]
+    return predict_response(study, batches, store, out, call=call, progress=progress)
+
+
+def check_files(study: Study, store: Store, *, workers: int = 1, progress: Progress = SILENT) -> list[StepResult]:
+    """Read every file of the sheet, collecting the problems of all before any is told."""
+    jobs = [job for batch in study.batches() for job in _split_jobs(study, usable_samples(study.samples), batch)]
+    return _run_jobs("check files", store, jobs, workers=workers, progress=progress)
+
+
+def process_batch(
+    study: Study, batch: str, store: Store, *, call: Call = direct, workers: int = 1, progress: Progress = SILENT
+) -> BatchFeatures:
+    """The samples of one batch, from their files to their features; a sample that was scored before is not scored again."""
+    samples = usable_samples(study.samples)
+    pieces: dict[tuple[str, str], Path] = {}
+    scored: dict[tuple[str, str], StepResult] = {}
+    steps: list[StepResult] = []
+    options: dict[str, Any] = {"workers": workers, "progress": progress}
+    for compartment, assay in _stages(samples[samples["batch"] == batch]):
+        stage = samples[(samples["compartment"] == compartment) & (samples["assay"] == assay)]
+        label = f"{compartment} {assay}"
+        read = call(f"read {label}", _run_jobs, f"read {label}", store, _split_jobs(study, stage, batch), **options)
+        pieces |= {
+            (sample, assay): split.file(ASSAYS[assay].piece.format(sample_id=sample))
+            for split in read
+            for sample in split.sample_ids
+        }
+        rows = stage[stage["batch"] == batch]
+        jobs = [_score_job(study, row, pieces[row["sample_id"], assay]) for _, row in rows.iterrows()]
+        results = call(f"score {label}", _run_jobs, f"score {label}", store, jobs, **options)
+        scored |= {(result.sample_ids[0], assay): result for result in results}
+        steps += [*(_newly_read(split, scored, assay) for split in read), *results]
+    return BatchFeatures(batch=batch, pieces=pieces, scored=scored, steps=tuple(steps))
+
+
+def predict_response(
+    study: Study,
+    batches: Sequence[BatchFeatures],
+    store: Store,
+    out: Path,
+    *,
+    call: Call = direct,
+    progress: Progress = SILENT,
+) -> Run:
+    """Features and outcomes to changes, models, report and a results folder."""
+    settings = study.settings
+    steps = [step for batch in batches for step in batch.steps]
+
+    def step(name: str, function: Callable[..., Any], inputs: Mapping[str, Path], **parameters: Any) -> StepResult:
+        job = Job(name=name, step=function, inputs=inputs, parameters=parameters)
+        result: StepResult = call(name, _run_jobs, name, store, [job], progress=progress)[0]
+        steps.append(result)
+        return result
+
+    scored = {key: result for batch in batches for key, result in batch.scored.items()}
+    tables = _study_tables(study, store)
+    clinical = {name: tables[name] for name in CLINICAL_TABLES if name in tables}
+    joined = step("join features", join_step, {"samples": tables["samples"], **_score_files(scored)})
+    features, failed = joined.file("features.parquet"), joined.file("failed.parquet")
+    ledger = step(
+        "account for samples",
+        ledger_step,
+        {"samples": tables["samples"], "patients": tables["patients"], "failed": failed},
+        timepoints=[timepoint.name for timepoint in settings.timepoints],
+    )
+    outcomes = step("judge response", outcome_step, clinical, **settings.response.model_dump(mode="json"))
+    outcome_file = outcomes.file("outcomes.parquet")
+    contrast = list(settings.contrast)
+    changes = step(
+        "test changes",
+        change_step,
+        {"features": features},
+        contrast=contrast,
+        **settings.plan.model_dump(mode="json"),
+        **settings.change.model_dump(mode="json"),
+    )
+    distances = step(
+        "compare stools",
+        distance_step,
+        {"samples": tables["samples"], **_stool_pieces(batches, scored, failed)},
+        depth=settings.stool.depth,
+        seed=settings.seed,
+    )
+    models = step(
+        "fit models",
+        model_step,
+        {"features": features, "deltas": changes.file("deltas.parquet"), "outcomes": outcome_file},
+        contrast=contrast,
+        names=list(settings.plan.primary),
+        seed=settings.seed,
+        **settings.prediction.model_dump(mode="json"),
+    )
+    multimodal = step(
+        "join modalities",
+        multimodal_step,
+        {"features": features, "samples": tables["samples"], "outcomes": outcome_file},
+    )
+    provenance = step("record provenance", provenance_step, {}, record=run_record(study, _input_digests(study)))
+    parts = _files(joined, ledger, outcomes, changes, distances, models)
+    summary = step("sum up", summary_step, parts, study=settings.name, contrast=contrast)
+    parts |= _files(summary, provenance)
+    report = step("write report", report_step, parts)
+    files = parts | _files(report, multimodal)
+    call("publish", publish, files, provenance.file("provenance.json"), steps, out)
+    return Run(results=out, steps=tuple(steps))
+
+
+def _newly_read(split: StepResult, scored: Mapping[tuple[str, str], StepResult], assay: str) -> StepResult:
+    """A file that was read again because a sample joined it brought only what had not been scored before."""
+    if split.reused:
+        return split
+    return replace(split, sample_ids=tuple(s for s in split.sample_ids if not scored[s, assay].reused))
+
+
+def _stages(samples: pd.DataFrame) -> list[tuple[str, str]]:
+    return sorted({(row["compartment"], row["assay"]) for _, row in samples.iterrows()})
+
+
+def _split_jobs(study: Study, samples: pd.DataFrame, batch: str) -> list[Job]:
+    """One job a file: it splits off the pieces of all its samples of this batch."""
+    columns = ["compartment", "assay", "path", "taxonomy", "tree"]
+    rows = samples[samples["batch"] == batch].fillna({"taxonomy": "", "tree": ""})
+    jobs = []
+    for (_, name, path, *_), group in rows.groupby(columns, sort=True):
+        assay, first = ASSAYS[name], group.iloc[0]
+        beside = {column: Path(first[column]) for column in assay.split_columns if first[column]}
+        sample_ids = tuple(sorted(group["sample_id"]))
+        jobs.append(
+            Job(
+                name=f"read {study.label(path)}",
+                step=assay.split,
+                inputs={"matrix": Path(path), **_config(assay.split_config), **beside},
+                parameters={
+                    "label": study.label(path),
+                    "sample_ids": list(sample_ids),
+                    **assay.split_parameters(study),
+                },
+                sample_ids=sample_ids,
+            )
+        )
+    return jobs
+
+
+def _score_job(study: Study, row: pd.Series, piece: Path) -> Job:
+    assay = ASSAYS[row["assay"]]
+    beside = {column: Path(row[column]) for column in assay.score_columns if pd.notna(row[column])}
+    return Job(
+        name=f"score {row['assay']} {row['sample_id']}",
+        step=assay.score,
+        inputs={"sample": piece, **_config(assay.score_config), **beside},
+        parameters=assay.score_parameters(study),
+        sample_ids=(row["sample_id"],),
+    )
+
+
+def _run_jobs(
+    label: str, store: Store, jobs: Sequence[Job], *, workers: int = 1, progress: Progress = SILENT
+) -> list[StepResult]:
+    """The results of a stage's jobs; the input problems of all jobs are raised together."""
+    problems: list[Problem] = []
+    results: list[StepResult] = []
+    with progress.stage(label, len(jobs)) as tell:
+        for result in store.run_many(jobs, workers=workers, on_input_error=problems.extend):
+            results.append(result)
+            tell(result)
+    if problems:
+        raise InputError(sorted(set(problems), key=str))
+    return results
+
+
+def _config(files: Mapping[str, str]) -> dict[str, Path]:
+    return {name: config_path(relative) for name, relative in files.items()}
+
+
+def _files(*results: StepResult) -> dict[str, Path]:
+    """The steps' files by their stem, as the next step takes them in; facts beside a table of the same name end in `_json`."""
+    files: dict[str, Path] = {}
+    for result in results:
+        for name in sorted(result.digests, key=lambda name: not name.endswith(".parquet")):
+            stem = Path(name).stem
+            files[f"{stem}_json" if stem in files else stem] = result.file(name)
+    return files
+
+
+def _score_files(scored: Mapping[tuple[str, str], StepResult]) -> dict[str, Path]:
+    return {
+        f"{kind}:{sample}:{assay}": result.file(file)
+        for (sample, assay), result in scored.items()
+        for kind, file in (("features", "features.parquet"), ("qc", "qc.parquet"))
+    }
+
+
+def _stool_pieces(
+    batches: Sequence[BatchFeatures], scored: Mapping[tuple[str, str], StepResult], failed: Path
+) -> dict[str, Path]:
+    """The taxa of every stool that passed its quality check."""
+    table = read_table(failed)
+    out = set(zip(table["sample_id"], table["assay"], strict=True))
+    return {
+        f"piece:{sample}": piece
+        for batch in batches
+        for (sample, assay), piece in batch.pieces.items()
+        if assay.startswith("taxa_") and (sample, assay) in scored and (sample, assay) not in out
+    }
+
+
+def _study_tables(study: Study, store: Store) -> dict[str, Path]:
+    """The sheet and the clinical tables as files a step can take in; paths in them are relative, so that a moved study is the
+    same study."""
+    samples = study.samples.copy()
+    for column in PATH_COLUMNS:
+        samples[column] = samples[column].map(study.label, na_action="ignore")
+    frames = {"samples": samples} | {
+        name: frame for name in CLINICAL_TABLES if (frame := getattr(study, name)) is not None
+    }
+    return {name: store.put_table(frame) for name, frame in frames.items()}
+
+
+def _input_digests(study: Study) -> dict[str, str]:
+    """sha256 of every input file by its path in the study."""
+    named = {Path(path) for column in PATH_COLUMNS for path in study.samples[column].dropna()}
+    own = {path for path in study.folder.glob("*") if path.suffix in {".yaml", ".csv"}}
+    return {study.label(path): path_digest(path) for path in sorted(named | own)}

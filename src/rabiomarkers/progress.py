@@ -1,0 +1,35 @@
+"""How a long run tells how far it is, without knowing who listens."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rabiomarkers.store import StepResult
+
+type Tell = Callable[[StepResult], None]
+
+
+class Progress(Protocol):
+    """Is told of each stage as it begins, and of each of its steps as it ends."""
+
+    def stage(self, label: str, total: int) -> "Stage":
+        """A context that yields the function to call with each finished step."""
+        ...
+
+
+class Stage(Protocol):
+    """What `Progress.stage` returns."""
+
+    def __enter__(self) -> Tell: ...
+
+    def __exit__(self, *error: object) -> bool | None: ...
+
+
+class _Silent:
+    @contextmanager
+    def stage(self, label: str, total: int) -> Iterator[Tell]:
+        yield lambda result: None
+
+
+SILENT: Progress = _Silent()
+"""Tells nobody."""

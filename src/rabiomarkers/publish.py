@@ -1,0 +1,77 @@
+"""A results folder, written whole or not at all."""
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rabiomarkers.errors import ResultsError
+from rabiomarkers.files import read_json, read_table, replace_folder, write_csv, write_json
+from rabiomarkers.store import StepResult
+
+AS_CSV = ("changes", "outcomes", "predictions", "ledger", "qc")
+NOT_SHOWN = frozenset({"failed"})  # told by the ledger
+
+
+def publish(files: Mapping[str, Path], provenance: Path, steps: Sequence[StepResult], out: Path) -> Path:
+    """Put the steps' files, the CSVs of the small tables and `run.json` where users look for them.
+
+    Parameters
+    ----------
+    files
+        What the steps wrote, by stem.
+    out
+        The results folder; replaced in one move, so that a reader finds the old state or the new one.
+
+    Raises
+    ------
+    ResultsError
+        `out` is there, holds something, and is not a results folder: nothing of it is touched.
+    """
+    refuse_foreign_folder(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (out.parent / f".{out.name}.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for leftover in out.parent.glob(f".{out.name}.new-*"):  # of a run that was killed
+            shutil.rmtree(leftover)
+        new = Path(tempfile.mkdtemp(prefix=f".{out.name}.new-", dir=out.parent))
+        new.chmod(0o755)
+        _fill(new, files)
+        write_json(read_json(provenance) | {"steps": [_told(step) for step in steps]}, new / "run.json")
+        replace_folder(new, out)
+    return out
+
+
+def refuse_foreign_folder(out: Path) -> None:
+    """Raise ResultsError if writing results to `out` would destroy something else."""
+    if out.is_dir() and any(out.iterdir()) and not (out / "run.json").is_file():
+        raise ResultsError(
+            f"The folder {out.name!r} holds something that is no results folder (it has no run.json); "
+            "it would be replaced. Choose another --out, or empty it first."
+        )
+    if out.exists() and not out.is_dir():
+        raise ResultsError(f"{out.name!r} is a file; results need a folder. Choose another --out.")
+
+
+def _fill(new: Path, files: Mapping[str, Path]) -> None:
+    for stem, path in sorted(files.items()):
+        if stem in NOT_SHOWN:
+            continue
+        if stem in AS_CSV:
+            write_csv(read_table(path), new / f"{stem}.csv")
+        if stem == "frozen":
+            (new / "models").mkdir()
+            shutil.copyfile(path, new / "models" / "frozen.json")
+        else:
+            shutil.copyfile(path, new / path.name)
+
+
+def _told(step: StepResult) -> dict[str, object]:
+    return {
+        "name": step.name,
+        "key": step.key,
+        "reused": step.reused,
+        "seconds": step.seconds,
+        "sample_ids": list(step.sample_ids),
+    }

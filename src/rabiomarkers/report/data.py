@@ -1,0 +1,75 @@
+"""What the report is made of: the finished tables, read from a results folder or from the files of the steps before it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rabiomarkers.files import read_json
+from rabiomarkers.results import TABLES, Results, read_results_table
+
+OPTIONAL = frozenset({"predictions", "permutations", "distances", "ordination", "sums"})
+"""Tables a study may have no use for: no stool, no lesions, no model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """The tables by their names in a results folder, the summary, and how the results were made."""
+
+    features: pd.DataFrame
+    changes: pd.DataFrame
+    deltas: pd.DataFrame
+    outcomes: pd.DataFrame
+    predictions: pd.DataFrame
+    permutations: pd.DataFrame
+    ledger: pd.DataFrame
+    qc: pd.DataFrame
+    distances: pd.DataFrame
+    ordination: pd.DataFrame
+    sums: pd.DataFrame
+    summary: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+
+def data_of_results(results: Results) -> ReportData:
+    """The report's tables from a results folder.
+
+    Raises
+    ------
+    ResultsError
+        The folder lacks a table that every study has.
+    """
+    tables = {
+        name: table.empty()
+        if name in OPTIONAL and not (results.folder / file).is_file()
+        else _as_in_csv(getattr(results, name))
+        for name, (file, table, _) in TABLES.items()
+    }
+    made = results.folder / "provenance.json"
+    return ReportData(**tables, summary=results.summary, provenance=read_json(made) if made.is_file() else {})
+
+
+def data_of_inputs(inputs: Mapping[str, Path]) -> ReportData:
+    """The report's tables from the files of the steps before it, by the table's name."""
+    tables = {
+        name: table.empty()
+        if name in OPTIONAL and name not in inputs
+        else _as_in_csv(read_results_table(inputs[name], table))
+        for name, (_, table, _) in TABLES.items()
+    }
+    made = read_json(inputs["provenance"]) if "provenance" in inputs else {}
+    return ReportData(**tables, summary=read_json(inputs["summary"]), provenance=made)
+
+
+def _as_in_csv(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of 10 significant digits and no empty texts, as a CSV gives them back: a report from the results folder and one
+    from the steps' own files are the same bytes."""
+    frame = frame.copy()
+    for column, kind in frame.dtypes.items():
+        if kind == "float64":
+            frame[column] = [float(f"{value:.10g}") for value in frame[column]]
+        elif kind == "str":
+            frame[column] = frame[column].mask(frame[column] == "")
+    return frame

@@ -1,0 +1,157 @@
+"""How far each feature moved, with its interval: a forest of the paired changes."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from rabiomarkers.report.figures.style import (
+    COMPARTMENT_COLOURS,
+    COMPARTMENT_SYMBOLS,
+    GREY,
+    SOFT,
+    Message,
+    dressed,
+    label,
+)
+from rabiomarkers.report.words import (
+    NOT_ESTIMABLE,
+    call_of_change,
+    interval,
+    number,
+    p_with_floor,
+    plural,
+    signed,
+    text,
+)
+
+ROW_HEIGHT = 46
+
+
+def forest(
+    changes: pd.DataFrame, deltas: pd.DataFrame, *, tiers: Sequence[str] = ("primary", "secondary")
+) -> go.Figure | Message:
+    """One row a feature of the tiers: estimate and interval in standard deviations of the patients' changes.
+
+    Features come in units that have nothing in common; dividing each row by its own standard deviation lets them share an axis
+    and leaves the place of the interval against zero as it is. The numbers beside each row are in the feature's own unit.
+    """
+    rows = _rows(changes, tiers)
+    if rows.empty:
+        return Message(f"No forest plot: the plan names no {' or '.join(tiers)} feature that was measured.")
+    spread = deltas.groupby(["compartment", "feature"])["change"].std()
+    rows = rows.assign(
+        spread=[float(spread.get(key, float("nan"))) for key in zip(rows["compartment"], rows["feature"], strict=True)]
+    )
+    drawable = rows[(rows["spread"] > 0) & rows["estimate"].notna()]
+    if drawable.empty:
+        why = f"none of {plural(len(rows), 'feature')} has pairs enough for an estimate ({_denominator(rows)})"
+        return Message(f"No forest plot: {why}.")
+    figure = go.Figure()
+    for compartment in COMPARTMENT_COLOURS:
+        part = drawable[drawable["compartment"] == compartment]
+        if len(part):
+            _points(figure, part, compartment)
+    figure.add_scatter(x=[0], y=[0], yaxis="y2", mode="markers", marker_opacity=0, showlegend=False, hoverinfo="skip")
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    _between_tiers(figure, rows)
+    height = 150 + ROW_HEIGHT * len(rows)
+    shown = plural(len(rows), "feature")
+    without = len(rows) - len(drawable)
+    detail = _denominator(rows) + (f"; {without} of {len(rows)} without an interval to draw" if without else "")
+    dressed(figure, title=f"Paired change of {shown} ({' and '.join(tiers)})", detail=detail, height=height)
+    figure.update_xaxes(
+        title_text="estimate and interval, in standard deviations of the patients' changes", zeroline=False
+    )
+    span = [len(rows) - 0.4, -0.6]
+    left = {
+        "tickmode": "array",
+        "tickvals": rows["place"].tolist(),
+        "range": span,
+        "showgrid": False,
+        "zeroline": False,
+    }
+    figure.update_layout(
+        yaxis={**left, "ticktext": [_left(row) for _, row in rows.iterrows()]},
+        yaxis2={
+            **left,
+            "ticktext": [_right(row) for _, row in rows.iterrows()],
+            "overlaying": "y",
+            "side": "right",
+            "automargin": True,
+        },
+    )
+    return figure
+
+
+def _rows(changes: pd.DataFrame, tiers: Sequence[str]) -> pd.DataFrame:
+    """The features of the tiers in the order of the tiers, then of the p-values; `place` counts from the top."""
+    rows = changes[changes["tier"].isin(tiers)]
+    rows = rows.assign(order=rows["tier"].map({tier: index for index, tier in enumerate(tiers)}))
+    rows = rows.sort_values(["order", "p_value", "compartment", "feature"], na_position="last", ignore_index=True)
+    return rows.assign(place=range(len(rows)))
+
+
+def _points(figure: go.Figure, rows: pd.DataFrame, compartment: str) -> None:
+    estimate = rows["estimate"] / rows["spread"]
+    colour = COMPARTMENT_COLOURS[compartment]
+    figure.add_scatter(
+        x=estimate.tolist(),
+        y=rows["place"].tolist(),
+        mode="markers",
+        name=compartment,
+        marker={"symbol": COMPARTMENT_SYMBOLS[compartment], "color": colour, "size": 10},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (rows["ci_high"] / rows["spread"] - estimate).fillna(0.0).tolist(),
+            "arrayminus": (estimate - rows["ci_low"] / rows["spread"]).fillna(0.0).tolist(),
+            "thickness": 1.8,
+            "width": 5,
+            "color": colour,
+        },
+        hovertext=[_hover(row) for _, row in rows.iterrows()],
+        hoverinfo="text",
+    )
+
+
+def _hover(row: pd.Series) -> str:
+    lines = [
+        f"<b>{label(row['feature'])}</b> ({label(row['compartment'])}, {row['tier']})",
+        f"estimate {signed(row['estimate'])} {label(row['unit'])}",
+        f"interval {interval(row['ci_low'], row['ci_high'], row['ci_level'])}",
+        f"p = {p_with_floor(row['p_value'], row['p_floor'])}, q = {number(row['q_value'])}",
+        f"effect size {number(row['effect_size'])}; {label(row['test'])}; {plural(row['n_pairs'], 'pair')}",
+        label(call_of_change(row)),
+        label(text(row["note"])),
+    ]
+    return "<br>".join(line for line in lines if line)
+
+
+def _left(row: pd.Series) -> str:
+    about = f"{label(row['compartment'])} · {row['tier']} · {plural(row['n_pairs'], 'pair')}"
+    return f"{label(row['feature'])} <br><span style='font-size:10px;color:{SOFT}'>{about}</span> "
+
+
+def _right(row: pd.Series) -> str:
+    if pd.isna(row["estimate"]):
+        return f" {NOT_ESTIMABLE}<br> <span style='font-size:10px;color:{SOFT}'>see the table</span>"
+    span = interval(row["ci_low"], row["ci_high"])
+    between = f" ({span})" if span != NOT_ESTIMABLE else ""
+    tested = f"p {p_with_floor(row['p_value'], row['p_floor'])} · q {number(row['q_value'])}"
+    return (
+        f" {signed(row['estimate'])}{between} {label(row['unit'])}"
+        f"<br> <span style='font-size:10px;color:{SOFT}'>{tested}</span>"
+    )
+
+
+def _between_tiers(figure: go.Figure, rows: pd.DataFrame) -> None:
+    changes = rows.index[rows["tier"] != rows["tier"].shift()][1:]
+    for place in changes:
+        figure.add_hline(y=place - 0.5, line={"color": "#C8CDD3", "width": 1})
+
+
+def _denominator(rows: pd.DataFrame) -> str:
+    counts = rows["n_pairs"]
+    least, most = int(counts.min()), int(counts.max())
+    return f"{plural(least, 'pair')} each" if least == most else f"{least} to {most} pairs each"

@@ -1,0 +1,76 @@
+"""Who has which sample: patients x (compartment, assay, timepoint)."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from rabiomarkers.report.figures.style import BLUE, GREY, ORANGE, VERMILION, Message, dressed, label
+from rabiomarkers.report.words import plural, text
+from rabiomarkers.tables import COMPARTMENTS
+
+# status: colour, symbol, word; a cell with several samples shows the first of these that one of them has
+STATUS_LOOKS = {
+    "used": (BLUE, "square", "used"),
+    "failed_qc": (VERMILION, "triangle-down", "failed quality control"),
+    "excluded": (ORANGE, "x", "excluded"),
+    "missing": (GREY, "circle-open", "missing"),
+}
+
+
+def ledger_map(ledger: pd.DataFrame) -> go.Figure | Message:
+    """One sign for each expected sample: colour and symbol tell its status, the pointer its reason."""
+    if ledger.empty:
+        return Message("No ledger: the study expects no sample.")
+    cells = _cells(ledger)
+    figure = go.Figure()
+    for status, (colour, symbol, word) in STATUS_LOOKS.items():
+        part = cells[cells["status"] == status]
+        if part.empty:
+            continue
+        figure.add_scatter(
+            x=[part["group"].tolist(), part["timepoint"].map(label).tolist()],
+            y=part["patient_id"].map(label).tolist(),
+            mode="markers",
+            name=f"{word} ({len(part)})",
+            marker={
+                "color": colour,
+                "symbol": symbol,
+                "size": 13,
+                "line": {"width": 1.5 if status == "missing" else 0},
+            },
+            hovertext=part["hover"].tolist(),
+            hoverinfo="text",
+        )
+    patients = sorted(cells["patient_id"].unique(), reverse=True)
+    used = int((cells["status"] == "used").sum())
+    title = f"{used} of {len(cells)} expected samples used, {plural(len(patients), 'patient')}"
+    dressed(figure, title=title, height=190 + 26 * len(patients))
+    figure.update_xaxes(type="multicategory", showgrid=False, dividercolor="#C8CDD3", tickangle=0)
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=[label(name) for name in patients])
+    figure.update_yaxes(range=[-0.6, len(patients) - 0.4], dtick=1)
+    return figure
+
+
+def _cells(ledger: pd.DataFrame) -> pd.DataFrame:
+    """One row a patient, compartment, assay and timepoint, in the order of the columns to draw."""
+    rank = {status: index for index, status in enumerate(STATUS_LOOKS)}
+    timepoints = {name: index for index, name in enumerate(ledger["timepoint"].unique())}
+    rows = ledger.assign(
+        rank=ledger["status"].map(rank),
+        line=[
+            f"{text(sample, 'no sample')}: {status}" + (f" ({text(reason)})" if text(reason) else "")
+            for sample, status, reason in zip(ledger["sample_id"], ledger["status"], ledger["reason"], strict=True)
+        ],
+    ).sort_values(["rank", "sample_id"], kind="stable")
+    keys = ["patient_id", "compartment", "assay", "timepoint"]
+    cells = rows.groupby(keys, sort=True).agg(status=("status", "first"), lines=("line", list)).reset_index()
+    cells["group"] = [
+        f"{label(compartment)}<br>{label(assay.replace('_', ' '))}"
+        for compartment, assay in zip(cells["compartment"], cells["assay"], strict=True)
+    ]
+    cells["hover"] = [
+        "<br>".join([f"<b>{label(patient)}</b> · {label(timepoint)}", *map(label, lines)])
+        for patient, timepoint, lines in zip(cells["patient_id"], cells["timepoint"], cells["lines"], strict=True)
+    ]
+    place = cells["compartment"].map({name: index for index, name in enumerate(COMPARTMENTS)})
+    cells = cells.assign(place=place, time=cells["timepoint"].map(timepoints))
+    return cells.sort_values(["place", "assay", "time", "patient_id"], ignore_index=True)

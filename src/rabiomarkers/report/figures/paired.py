@@ -1,0 +1,115 @@
+"""Before and after, one line a patient, one panel a feature."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from rabiomarkers.report.figures.style import (
+    RESPONDER_COLOURS,
+    RESPONDER_DASHES,
+    RESPONDER_SYMBOLS,
+    Message,
+    dressed,
+    label,
+    responder_group,
+)
+from rabiomarkers.report.words import p_with_floor, plural, present, signed
+
+COLUMNS = 3
+LONG_NAME = 18
+
+
+def paired_lines(
+    deltas: pd.DataFrame,
+    changes: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    contrast: Sequence[str] = ("before", "after"),
+    colour: str | None = "responder",
+) -> go.Figure | Message:
+    """One panel for each row of `changes`, in its order: `before` and `after` of each complete pair.
+
+    Parameters
+    ----------
+    deltas, changes, outcomes
+        The tables of that name; `changes` holds only the features to show.
+    contrast
+        The two timepoints' names.
+    colour
+        A flag of `outcomes` such as ``responder``; None draws all patients alike.
+    """
+    keys = list(zip(changes["compartment"], changes["feature"], strict=True))
+    if not keys or not deltas.set_index(["compartment", "feature"]).index.isin(keys).any():
+        named = f" for {', '.join(changes['feature'])}" if keys else ""
+        return Message(f"No paired lines{named}: no patient has both samples.")
+    columns = min(COLUMNS, len(keys))
+    rows = -(-len(keys) // columns)
+    figure = make_subplots(
+        rows=rows,
+        cols=columns,
+        subplot_titles=[_panel_title(row) for _, row in changes.iterrows()],
+        horizontal_spacing=0.11,
+        vertical_spacing=0.3 / rows,
+    )
+    flags = outcomes.set_index("patient_id")[colour] if colour else pd.Series(dtype="boolean")
+    shown: set[str] = set()
+    for position, (compartment, feature) in enumerate(keys):
+        pairs = deltas[(deltas["compartment"] == compartment) & (deltas["feature"] == feature)].sort_values(
+            "patient_id"
+        )
+        place = {"row": position // columns + 1, "col": position % columns + 1}
+        _panel(figure, pairs, flags, contrast, place, shown)
+    patients = deltas.loc[deltas.set_index(["compartment", "feature"]).index.isin(keys), "patient_id"].nunique()
+    title = f"Before and after treatment: {plural(patients, 'patient')} with a pair"
+    dressed(figure, title=title, height=130 + 340 * rows)
+    figure.update_layout(margin={"t": 146, "b": 36})
+    figure.update_xaxes(range=[-0.25, 1.25], showgrid=False, zeroline=False)
+    figure.update_xaxes(tickmode="array", tickvals=[0, 1], ticktext=[label(name) for name in contrast])
+    figure.update_yaxes(zeroline=False, title_standoff=4)
+    figure.for_each_annotation(lambda note: note.update(font_size=12))
+    return figure
+
+
+def _panel(
+    figure: go.Figure,
+    pairs: pd.DataFrame,
+    flags: pd.Series,
+    contrast: Sequence[str],
+    place: dict[str, int],
+    shown: set[str],
+) -> None:
+    for patient, before, after, change, unit in zip(
+        *(pairs[column] for column in ("patient_id", "before", "after", "change", "unit")), strict=True
+    ):
+        group = responder_group(flags.get(patient)) if len(flags) else "patient"
+        hover = f"{label(patient)} ({group})<br>change {signed(change)} {label(unit)}"
+        figure.add_scatter(
+            x=[0, 1],
+            y=[before, after],
+            mode="lines+markers",
+            name=group,
+            legendgroup=group,
+            showlegend=group not in shown,
+            line={"color": RESPONDER_COLOURS.get(group), "width": 1.6, "dash": RESPONDER_DASHES.get(group)},
+            marker={"symbol": RESPONDER_SYMBOLS.get(group), "size": 8},
+            hovertext=[
+                f"{hover}<br>{label(name)}: {value:.4g}" for name, value in zip(contrast, (before, after), strict=True)
+            ],
+            hoverinfo="text",
+            **place,
+        )
+        shown.add(group)
+    figure.update_yaxes(title_text=label(pairs["unit"].iloc[0]) if len(pairs) else "no pair", **place)
+
+
+def _panel_title(row: pd.Series) -> str:
+    name = label(row["feature"])
+    if len(name) > LONG_NAME and "_" in name[1:-1]:  # in two lines, broken at the underscore nearest the middle
+        places = [place for place, letter in enumerate(name[:-1]) if letter == "_"]
+        middle = min(places, key=lambda place: (abs(place - len(name) / 2), place)) + 1
+        name = f"{name[:middle]}<br>{name[middle:]}"
+    about = f"{label(row['compartment'])} · {plural(row['n_pairs'], 'pair')}"
+    tested = f"p = {p_with_floor(row['p_value'], row['p_floor'])}" if present(row["p_value"]) else "p not estimable"
+    return f"<b>{name}</b><br>{about}<br>{tested}"

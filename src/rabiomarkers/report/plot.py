@@ -1,0 +1,143 @@
+"""The report's figures for a notebook: `ra.plot.waterfall(results)`, `ra.plot.paired(results, "NLR")`, ...
+
+Each takes an opened results folder and returns a plotly figure, or a message in words where there is nothing to draw.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from rabiomarkers.errors import ResultsError
+from rabiomarkers.report.figures.forest import forest as forest_figure
+from rabiomarkers.report.figures.ledger import ledger_map
+from rabiomarkers.report.figures.null_distribution import null_distribution as null_figure
+from rabiomarkers.report.figures.ordination import ordination_map
+from rabiomarkers.report.figures.paired import paired_lines
+from rabiomarkers.report.figures.quality import quality_bars
+from rabiomarkers.report.figures.style import Message
+from rabiomarkers.report.figures.waterfall import waterfall as waterfall_figure
+from rabiomarkers.results import Results
+from rabiomarkers.tables import TIERS
+
+
+def paired(
+    results: Results, feature: str | Sequence[str], *, colour: str | None = "responder", compartment: str | None = None
+) -> go.Figure | Message:
+    """Before and after treatment, one line a patient; one panel for each feature named.
+
+    `colour` is a flag of the outcomes (`responder`, `disease_control`, `progressed`), or None. `compartment` settles which is
+    meant where two compartments have a feature of one name; without it both are shown.
+
+    Raises
+    ------
+    ResultsError
+        No such feature or flag; the nearest names are told.
+    """
+    names = [feature] if isinstance(feature, str) else list(feature)
+    changes = results.changes
+    chosen = pd.concat([_feature_rows(changes, name, compartment) for name in names], ignore_index=True)
+    flags = [name for name, kind in results.outcomes.dtypes.items() if str(kind) == "boolean"]
+    if colour is not None and colour not in flags:
+        raise _unknown("flag of the outcomes to colour by", colour, map(str, flags))
+    return paired_lines(results.deltas, chosen, results.outcomes, contrast=_contrast(results), colour=colour)
+
+
+def waterfall(
+    results: Results, *, colour: str = "best_response", compartment: str | None = None
+) -> go.Figure | Message:
+    """Best change of the sum of target diameters of each patient.
+
+    `colour` is ``best_response`` or the name of a feature, whose change then colours the bars.
+
+    Raises
+    ------
+    ResultsError
+        No such feature, or it was measured in several compartments and none was named.
+    """
+    if colour == "best_response":
+        return waterfall_figure(results.outcomes)
+    rows = _feature_rows(results.changes, colour, compartment)
+    if len(rows) > 1:
+        raise ResultsError(
+            f"Feature {colour!r} was measured in {' and '.join(rows['compartment'])}; say which with `compartment=`."
+        )
+    deltas = results.deltas
+    of_feature = deltas[(deltas["feature"] == colour) & (deltas["compartment"] == rows["compartment"].iloc[0])]
+    return waterfall_figure(results.outcomes, deltas=of_feature, colour=colour)
+
+
+def forest(results: Results, *, tier: str | Sequence[str] = ("primary", "secondary")) -> go.Figure | Message:
+    """Paired change of every feature of the tier or tiers, with interval, p and q.
+
+    Raises
+    ------
+    ResultsError
+        A tier is none of primary, secondary, exploratory.
+    """
+    tiers = [tier] if isinstance(tier, str) else list(tier)
+    for name in tiers:
+        if name not in TIERS:
+            raise _unknown("tier", name, TIERS)
+    return forest_figure(results.changes, results.deltas, tiers=tiers)
+
+
+def ordination(results: Results) -> go.Figure | Message:
+    """Stool samples on two principal coordinates, with an arrow from before to after for each patient."""
+    return ordination_map(
+        results.ordination, results.outcomes, stool=results.summary.get("stool"), contrast=_contrast(results)
+    )
+
+
+def ledger(results: Results) -> go.Figure | Message:
+    """Which sample of which patient was used, and why the others were not."""
+    return ledger_map(results.ledger)
+
+
+def quality(results: Results) -> go.Figure | Message:
+    """How many samples passed each limit of quality control."""
+    return quality_bars(results.qc)
+
+
+def null_distribution(results: Results, model: str) -> go.Figure | Message:
+    """A model's AUC against the AUC of the same procedure on relabelled patients.
+
+    Raises
+    ------
+    ResultsError
+        No such model.
+    """
+    models = {str(entry["name"]): entry for entry in results.summary.get("models", [])}
+    if model not in models:
+        raise _unknown("model", model, models)
+    return null_figure(results.permutations, models[model])
+
+
+def _feature_rows(changes: pd.DataFrame, name: str, compartment: str | None) -> pd.DataFrame:
+    rows = changes[changes["feature"] == name]
+    if rows.empty:
+        raise _unknown("feature", name, changes["feature"])
+    if compartment is None:
+        return rows
+    inside = rows[rows["compartment"] == compartment]
+    if inside.empty:
+        raise ResultsError(
+            f"Feature {name!r} was measured in {' and '.join(rows['compartment'])}, not in {compartment!r}."
+        )
+    return inside
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> ResultsError:
+    """An error that names the nearest of what there is; upper and lower case do not matter to nearness."""
+    names = sorted(set(known))
+    folded = {text.casefold(): text for text in names}
+    near = [folded[text] for text in get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
+    if near:
+        return ResultsError(f"There is no {kind} {name!r}. Did you mean {' or '.join(near)}?")
+    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return ResultsError(f"There is no {kind} {name!r}; there are: {shown or 'none'}.")
+
+
+def _contrast(results: Results) -> list[str]:
+    return [str(name) for name in results.summary.get("contrast") or ("before", "after")]

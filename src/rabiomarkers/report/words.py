@@ -1,0 +1,113 @@
+"""Numbers as the report prints them; a number that is absent is said in words, with its reason."""
+
+import math
+from typing import Any
+
+NOT_ESTIMABLE = "not estimable"
+ALPHA = 0.05
+CANNOT_REACH = f"cannot reach {ALPHA}"
+PERCENT = "\N{NO-BREAK SPACE}%"
+SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+
+
+def present(value: Any) -> bool:
+    """Whether there is a finite number, or a text that is not empty."""
+    if value is None or isinstance(value, str):
+        return bool(value)
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError):  # pandas.NA has no number
+        return False
+
+
+def absent(reason: Any = None) -> str:
+    """ "not estimable", with the reason where one is known."""
+    if not present(reason):
+        return NOT_ESTIMABLE
+    said = text(reason)
+    return said if NOT_ESTIMABLE in said else f"{NOT_ESTIMABLE}: {said}"
+
+
+def text(value: Any, otherwise: str = "") -> str:
+    """The value as text; `otherwise` where it is absent."""
+    if isinstance(value, str):
+        return value or otherwise
+    return str(value) if present(value) else otherwise
+
+
+def number(value: Any, reason: Any = None) -> str:
+    """Three significant digits, whole numbers whole, a true minus sign; "not estimable" where there is none."""
+    if not present(value):
+        return absent(reason)
+    value = float(value)
+    size = abs(value)
+    if value.is_integer() or size >= 1000:
+        shown = f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    elif size >= 1e-4:
+        shown = f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+        shown = shown.rstrip("0") if size < 1e-3 else shown
+    else:
+        digits, power = f"{value:.1e}".split("e")
+        shown = f"{digits}\N{MULTIPLICATION SIGN}10{str(int(power)).translate(SUPERSCRIPT)}"
+    return shown.replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: Any) -> str:
+    """A change, with its sign also where it is positive."""
+    return number(value) if not present(value) or float(value) <= 0 else f"+{number(value)}"
+
+
+def whole(value: Any, reason: Any = None) -> str:
+    """A count."""
+    return f"{int(value)}" if present(value) else absent(reason)
+
+
+def percent(rate: Any, reason: Any = None) -> str:
+    """A share of 0..1 as percent."""
+    return f"{float(rate) * 100:.1f}".removesuffix(".0") + PERCENT if present(rate) else absent(reason)
+
+
+def interval(low: Any, high: Any, level: Any = None) -> str:
+    """An interval with the level it achieves."""
+    if not (present(low) and present(high)):
+        return absent()
+    achieved = f" ({percent(level)})" if present(level) else ""
+    return f"{number(low)} to {number(high)}{achieved}"
+
+
+def percents(low: Any, high: Any, reason: Any = None) -> str:
+    """The interval of a rate, its limits shares of 0..1."""
+    if not (present(low) and present(high)):
+        return absent(reason)
+    return f"{percent(low).removesuffix(PERCENT)} to {percent(high)}"
+
+
+def p_with_floor(p_value: Any, floor: Any) -> str:
+    """The p-value beside the smallest one this many pairs could give."""
+    if not present(p_value):
+        return NOT_ESTIMABLE
+    return f"{number(p_value)} (floor\N{NO-BREAK SPACE}{number(floor)})" if present(floor) else number(p_value)
+
+
+def call_of_change(row: Any) -> str:
+    """What may be said of a feature's change, by its q-value within its family; `row` is a row of the changes table."""
+    if not present(row["p_value"]):
+        return absent(row["note"])
+    if present(row["p_floor"]) and row["p_floor"] > ALPHA:
+        return f"{CANNOT_REACH} with {plural(row['n_pairs'], 'pair')}"
+    judged = row["q_value"] if present(row["q_value"]) else row["p_value"]
+    if judged > ALPHA:
+        return "no change shown"
+    if not present(row["estimate"]) or row["estimate"] == 0:
+        return "changed"
+    return "rose" if row["estimate"] > 0 else "fell"
+
+
+def plural(count: Any, noun: str) -> str:
+    """ "1 pair", "2 pairs"."""
+    return f"{whole(count)} {noun}" if present(count) and int(count) == 1 else f"{whole(count)} {noun}s"
+
+
+def yes_no(flag: Any, otherwise: str = "not known") -> str:
+    """A flag in words; it may be absent."""
+    return ("yes" if flag else "no") if present(flag) else otherwise

@@ -1,0 +1,215 @@
+"""A results folder, opened: each table is read when it is first asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rabiomarkers.errors import ResultsError
+from rabiomarkers.files import read_json, read_table
+from rabiomarkers.tables import (
+    CHANGES,
+    DELTAS,
+    DISTANCES,
+    DTYPES,
+    FEATURES,
+    LEDGER,
+    ORDINATION,
+    OUTCOMES,
+    PERMUTATIONS,
+    PREDICTIONS,
+    QC,
+    Table,
+)
+
+if TYPE_CHECKING:
+    from mudata import MuData
+
+SUMS = Table(
+    name="sums of diameters",
+    columns={
+        "patient_id": "text",
+        "day": "number",
+        "sum_mm": "number",
+        "change_percent": "number",
+        "response": "text",
+    },
+    may_be_empty=frozenset({"sum_mm", "change_percent", "response"}),
+)
+"""The target lesions' sum at each visit of a patient."""
+
+TABLES: Mapping[str, tuple[str, Table, str]] = {
+    "features": ("features.parquet", FEATURES, "sample and feature"),
+    "changes": ("changes.parquet", CHANGES, "compartment and feature"),
+    "deltas": ("deltas.parquet", DELTAS, "patient and feature with a complete pair"),
+    "outcomes": ("outcomes.csv", OUTCOMES, "patient"),
+    "predictions": ("predictions.csv", PREDICTIONS, "patient and model, out of fold"),
+    "permutations": ("permutations.parquet", PERMUTATIONS, "model and relabelling"),
+    "ledger": ("ledger.csv", LEDGER, "patient, timepoint, compartment and assay"),
+    "qc": ("qc.csv", QC, "sample and measure"),
+    "distances": ("distances.parquet", DISTANCES, "two stool samples"),
+    "ordination": ("ordination.parquet", ORDINATION, "stool sample"),
+    "sums": ("sums.parquet", SUMS, "patient and visit"),
+}
+"""By name: the file in a results folder, what it promises, and what one row of it is."""
+
+
+def open_results(folder: str | Path) -> "Results":
+    """The results folder that `rabiomarkers run` or `rabiomarkers demo` wrote.
+
+    Raises
+    ------
+    ResultsError
+        There is no such folder, or it is not a results folder.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ResultsError(
+            f"There is no folder {str(path)!r}. `rabiomarkers demo` makes results/demo; "
+            "`rabiomarkers run STUDY --out RESULTS` makes one from a study."
+        )
+    if not (path / "summary.json").is_file():
+        hint = "it is a study, `rabiomarkers run` makes results of it" if (path / "samples.csv").is_file() else ""
+        raise ResultsError(
+            f"{str(path)!r} is not a results folder: it holds no summary.json"
+            + (f"; {hint}." if hint else ". Give the folder that was named in `rabiomarkers run ... --out`.")
+        )
+    return Results(path)
+
+
+def read_results_table(path: Path, table: Table) -> pd.DataFrame:
+    """A table of a results folder with the types it promises, whether it lies there as Parquet or as CSV.
+
+    In a CSV only an empty cell is absent: a patient may be called ``NA``.
+    """
+    if path.suffix != ".csv":
+        return table.check(read_table(path))
+    header = pd.read_csv(path, nrows=0).columns
+    types: dict[Any, Any] = {name: DTYPES[kind] for name, kind in table.columns.items() if name in header}
+    frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    return table.check(frame)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of one results folder, as attributes: `results.changes`, `results.outcomes`, ...
+
+    `summary` and `run` are the two JSON documents, `mudata()` all features as MuData.
+    """
+
+    folder: Path
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """Sample x feature, long: `value` in `unit`."""
+        return self._table("features")
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """One row a feature: estimate, interval, p with its floor, q, tier."""
+        return self._table("changes")
+
+    @cached_property
+    def deltas(self) -> pd.DataFrame:
+        """One row a patient and feature: before, after, change, on the scale that was tested."""
+        return self._table("deltas")
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """One row a patient: best response, responder, PFS in days."""
+        return self._table("outcomes")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Out-of-fold probability of response of each patient in each model."""
+        return self._table("predictions")
+
+    @cached_property
+    def permutations(self) -> pd.DataFrame:
+        """The AUC of each model under each relabelling of the patients."""
+        return self._table("permutations")
+
+    @cached_property
+    def ledger(self) -> pd.DataFrame:
+        """Every patient x timepoint x compartment x assay: used, or why not."""
+        return self._table("ledger")
+
+    @cached_property
+    def qc(self) -> pd.DataFrame:
+        """Quality of each sample, each measure with its limit."""
+        return self._table("qc")
+
+    @cached_property
+    def distances(self) -> pd.DataFrame:
+        """Distance of every two stool samples."""
+        return self._table("distances")
+
+    @cached_property
+    def ordination(self) -> pd.DataFrame:
+        """The stool samples on two principal coordinates."""
+        return self._table("ordination")
+
+    @cached_property
+    def sums(self) -> pd.DataFrame:
+        """The target lesions' sum of diameters (mm) at each visit."""
+        return self._table("sums")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Every number of the report's front page."""
+        return self._document("summary.json")
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """How the results were made: digests, parameters, versions, steps."""
+        return self._document("run.json")
+
+    def mudata(self) -> "MuData":
+        """All features, one modality per compartment and assay; samples in `.obs`."""
+        import mudata  # seconds to load, and most readers want a table
+
+        return mudata.read_h5mu(self._file("study.h5mu"))
+
+    def _table(self, name: str) -> pd.DataFrame:
+        file, table, _ = TABLES[name]
+        return read_results_table(self._file(file), table)
+
+    def _document(self, file: str) -> dict[str, Any]:
+        document: dict[str, Any] = read_json(self._file(file))
+        return document
+
+    def _file(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            there = ", ".join(sorted(part.name for part in self.folder.iterdir())) or "nothing"
+            raise ResultsError(
+                f"The results folder {str(self.folder)!r} holds no {name} (it holds {there}). "
+                "`rabiomarkers run STUDY --out RESULTS` writes it; steps that are already computed are not computed again."
+            )
+        return path
+
+    def __repr__(self) -> str:
+        present = [name for name, (file, _, _) in TABLES.items() if (self.folder / file).is_file()]
+        return (
+            f"Results of {self.summary.get('study', 'a study without a name')} in {str(self.folder)!r}\n"
+            f"  tables: {', '.join(present)}\n"
+            "  documents: summary, run; features as MuData: mudata()"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(name)}</th><td>{escape(row)}</td><td>{escape(file)}</td></tr>"
+            for name, (file, _, row) in TABLES.items()
+            if (self.folder / file).is_file()
+        )
+        sentences = "".join(f"<li>{escape(str(sentence))}</li>" for sentence in self.summary.get("answer", []))
+        return (
+            f"<h3>{escape(str(self.summary.get('study', '')))}</h3><ul>{sentences}</ul>"
+            f"<table><caption>Tables of {escape(str(self.folder))}</caption>"
+            "<thead><tr><th scope='col'>attribute</th><th scope='col'>one row is a</th><th scope='col'>file</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table>"
+        )

@@ -1,0 +1,262 @@
+"""A study folder, opened: its settings, its sheet, its clinical tables, and everything that can be wrong with them."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rabiomarkers.config import StudySettings, read_settings
+from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.ingest.abundance import read_abundance
+from rabiomarkers.ingest.blood_counts import read_blood_counts
+from rabiomarkers.ingest.cells import read_single_cells
+from rabiomarkers.ingest.clinical import (
+    read_adverse_events,
+    read_followup,
+    read_lesions,
+    read_patients,
+    read_visits,
+)
+from rabiomarkers.ingest.expression import read_expression
+from rabiomarkers.ingest.findings import Findings, named, nearest, one_of
+from rabiomarkers.ingest.ledger import usable_samples
+from rabiomarkers.ingest.proteins import read_proteins
+from rabiomarkers.ingest.samples import read_samples
+from rabiomarkers.knowledge import config_path, load_aliases, load_signatures
+
+SETTINGS, SHEET, PATIENTS = "study.yaml", "samples.csv", "patients.csv"
+
+CLINICAL: Mapping[str, Callable[[Path, Collection[str]], tuple[pd.DataFrame, list[Problem]]]] = {
+    "lesions": read_lesions,
+    "visits": read_visits,
+    "followup": read_followup,
+    "adverse_events": read_adverse_events,
+}
+"""The optional tables, each `<name>.csv`, and who reads it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleFile:
+    """A file of the sheet with the samples to take from it."""
+
+    path: Path
+    assay: str
+    sample_ids: tuple[str, ...]
+    label: str  # the path as the sheet would write it
+    taxonomy: Path | None
+    tree: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study whose sheet and clinical tables have been read and found in order."""
+
+    folder: Path
+    settings: StudySettings
+    samples: pd.DataFrame  # SAMPLES
+    patients: pd.DataFrame  # patient_id, covariates, best_response where given
+    lesions: pd.DataFrame | None
+    visits: pd.DataFrame | None
+    followup: pd.DataFrame | None
+    adverse_events: pd.DataFrame | None
+
+    @property
+    def data_root(self) -> Path | None:
+        """The second folder where sample files may lie, absolute."""
+        return data_root_of(self.folder, self.settings)
+
+    def batches(self) -> list[str]:
+        """The batches that have a sample that is used, sorted."""
+        return sorted(set(usable_samples(self.samples)["batch"]))
+
+    def restricted_to(self, batch: str) -> "Study":
+        """The study in which only the samples of this batch are used; the others stay visible as excluded.
+
+        Raises
+        ------
+        InputError
+            No sample is of this batch.
+        """
+        known = sorted(set(self.samples["batch"]))
+        if batch not in known:
+            Findings(SHEET).fail(f"no batch {batch!r}", one_of(batch, known), "name a batch of the sheet")
+        others = (self.samples["batch"] != batch) & self.samples["exclude"].isna()
+        reason = self.samples["exclude"].mask(others, f"not in batch {batch}")
+        return replace(self, samples=self.samples.assign(exclude=reason))
+
+    def label(self, path: Path | str) -> str:
+        """The path as the sheet would write it: never where on this machine it lies."""
+        roots = [root.resolve() for root in (self.folder, self.data_root) if root is not None]
+        inside = [Path(path).relative_to(root) for root in roots if Path(path).is_relative_to(root)]
+        return inside[0].as_posix() if inside else Path(path).name
+
+    def files(self) -> list[SampleFile]:
+        """Every file that holds a sample that is used, once per assay."""
+        columns = ["path", "assay", "taxonomy", "tree"]
+        rows = usable_samples(self.samples).fillna({"taxonomy": "", "tree": ""})
+        files = []
+        for key, group in rows.groupby(columns, sort=True):
+            path, assay, taxonomy, tree = (str(part) for part in key)
+            files.append(
+                SampleFile(
+                    path=Path(path),
+                    assay=assay,
+                    sample_ids=tuple(sorted(group["sample_id"])),
+                    label=self.label(path),
+                    taxonomy=Path(taxonomy) if taxonomy else None,
+                    tree=Path(tree) if tree else None,
+                )
+            )
+        return files
+
+
+def data_root_of(folder: Path, settings: StudySettings) -> Path | None:
+    """`data_root` of the settings as an absolute path; a relative one counts from the study folder."""
+    return None if settings.data_root is None else (folder / settings.data_root).resolve()
+
+
+def open_study(folder: Path) -> Study:
+    """Read the settings, the sheet and the clinical tables of a study folder; the files of the samples are not opened.
+
+    Raises
+    ------
+    InputError
+        Every problem of all of them.
+    """
+    study, problems = _read(folder)
+    if problems:
+        raise InputError(sorted_once(problems))
+    return study
+
+
+def check_study(folder: Path, *, on_file: Callable[[str], None] | None = None) -> list[Problem]:
+    """Everything that is wrong with a study folder, the content of every sample file included; sorted, each once.
+
+    `on_file` is told each file before it is read, as the sheet writes it.
+    """
+    study, problems = _read(folder)
+    for file in study.files():
+        if on_file is not None:
+            on_file(file.label)
+        problems += check_file(file)
+    return sorted_once(problems)
+
+
+def check_file(file: SampleFile) -> list[Problem]:
+    """What is wrong with one sample file."""
+    try:
+        READERS[file.assay](file)
+    except InputError as error:
+        return list(error.problems)
+    return []
+
+
+def sorted_once(problems: Collection[Problem]) -> list[Problem]:
+    """The problems by file, row and column, each once."""
+    return sorted(
+        set(problems), key=lambda each: (each.file, each.row or 0, each.column or "", each.found, each.expected)
+    )
+
+
+@cache
+def _aliases() -> "pd.Series[str]":
+    return load_aliases(config_path("signatures/gene_aliases.csv"))
+
+
+def _whole(file: SampleFile) -> dict[str, Any]:
+    return {"path": file.path, "label": file.label, "sample_ids": file.sample_ids}
+
+
+def _expression(file: SampleFile) -> object:
+    return read_expression(**_whole(file), assay=file.assay, aliases=_aliases())
+
+
+def _abundance(file: SampleFile) -> object:
+    return read_abundance(**_whole(file), assay=file.assay, taxonomy=file.taxonomy, tree=file.tree)
+
+
+READERS: Mapping[str, Callable[[SampleFile], object]] = {
+    "rna_counts": _expression,
+    "rna_tpm": _expression,
+    "sc_counts": lambda file: read_single_cells(**_whole(file), aliases=_aliases()),
+    "cell_counts": lambda file: read_blood_counts(**_whole(file)),
+    "proteins": lambda file: read_proteins(**_whole(file)),
+    "taxa_counts": _abundance,
+    "taxa_relabund": _abundance,
+}
+
+
+def _read(folder: Path) -> tuple[Study, list[Problem]]:
+    """The study as far as it can be read, and every problem; with problems it serves only for looking further."""
+    if not folder.is_dir():
+        Findings(folder.name or str(folder)).fail(
+            "no such folder", "a study folder with study.yaml and samples.csv", "correct the path"
+        )
+    settings, problems = read_settings(folder / SETTINGS)
+    usable = settings or StudySettings(name="unreadable")
+    problems += [*_data_root_problems(folder, usable), *_signature_problems(usable)]
+    patients, found = read_patients(folder / PATIENTS)
+    problems += found
+    known = set(patients["patient_id"])
+    samples, found = read_samples(
+        folder / SHEET,
+        timepoints=None if settings is None else settings.timepoint_names,
+        study_folder=folder,
+        data_root=data_root_of(folder, usable),
+        patients=known or None,
+    )
+    problems += found
+    clinical: dict[str, pd.DataFrame | None] = dict.fromkeys(CLINICAL)
+    for name, read in CLINICAL.items():
+        path = folder / f"{name}.csv"
+        if path.exists() and known:
+            clinical[name], found = read(path, known)
+            problems += found
+    problems += _misnamed_tables(folder)
+    return Study(folder=folder.resolve(), settings=usable, samples=samples, patients=patients, **clinical), problems
+
+
+def _data_root_problems(folder: Path, settings: StudySettings) -> Iterator[Problem]:
+    root = data_root_of(folder, settings)
+    if root is not None and not root.is_dir():
+        yield Problem(
+            file=SETTINGS,
+            column="data_root",
+            found=f"no folder {str(settings.data_root)!r}",
+            expected="a folder that is there",
+            remedy="correct data_root, mount it, or remove the key",
+        )
+
+
+def _signature_problems(settings: StudySettings) -> Iterator[Problem]:
+    if not settings.signatures:
+        return
+    known = sorted(set(load_signatures(config_path("signatures/gene_signatures.csv"))["signature"]))
+    for name in settings.signatures:
+        if name not in known:
+            meant = nearest(name, known)
+            yield Problem(
+                file=SETTINGS,
+                column="signatures",
+                found=f"unknown signature {name!r}",
+                expected=f"one of {named(known, limit=100)}",
+                remedy=f"write {meant!r} instead" if meant else "remove it; without the key all that ship are scored",
+            )
+
+
+def _misnamed_tables(folder: Path) -> Iterator[Problem]:
+    """Tables whose names look like a misspelt one that is absent: they would be passed over in silence."""
+    names = [SHEET, PATIENTS, *(f"{name}.csv" for name in CLINICAL)]
+    absent = [name for name in names if not (folder / name).exists()]
+    for path in sorted(folder.glob("*.csv")):
+        meant = None if path.name in names else nearest(path.stem, [name[:-4] for name in absent], cutoff=0.8)
+        if meant:
+            yield Problem(
+                file=path.name,
+                found=f"a table {path.name!r}",
+                expected=f"{meant}.csv",
+                remedy=f"rename the file to {meant}.csv, or keep it in another folder",
+            )

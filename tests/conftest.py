@@ -1,0 +1,51 @@
+"""What several test modules share: public data beside the checkout, a simulated trial, its results."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(os.environ.get("RABIOMARKERS_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the public data sets are not beside the checkout; name their folder in RABIOMARKERS_SHARED_DATA")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def trial(tmp_path_factory) -> Path:
+    """A planted trial of six patients in two batches, small cells so that it is quick; not to be written to."""
+    from rabiomarkers.simulate.study import simulate_study
+
+    folder = tmp_path_factory.mktemp("trial") / "study"
+    simulate_study(folder, patients=6, effect="planted", seed=1, cells=300)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(trial, tmp_path_factory) -> Path:
+    """The results of the trial, run without Prefect; not to be written to. Its store lies beside it."""
+    from rabiomarkers.pipeline import run_study
+    from rabiomarkers.store import Store
+    from rabiomarkers.study import open_study
+
+    out = tmp_path_factory.mktemp("finished") / "results"
+    run_study(open_study(trial), Store(out.parent / ".rabiomarkers" / "store"), out)
+    return out
+
+
+@pytest.fixture
+def own_trial(trial, tmp_path) -> Path:
+    """A copy of the trial that a test may spoil."""
+    return Path(shutil.copytree(trial, tmp_path / "study"))
+
+
+@pytest.fixture
+def own_workspace(finished, tmp_path) -> Path:
+    """A folder holding a copy of the results and of the steps computed for them."""
+    return Path(shutil.copytree(finished.parent, tmp_path / "workspace"))

@@ -1,0 +1,150 @@
+"""What the command line says, and with which exit status."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+
+COMMANDS = ["demo", "simulate", "check", "run", "report", "serve", "predict", "diff"]
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    """Call the command line in an empty folder; a narrow terminal."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "60")
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command, name):
+    told = command(name, "--help")
+    assert told.exit_code == 0
+    assert "Example: rabiomarkers" in " ".join(told.output.split())
+
+
+def test_help_loads_none_of_the_heavy_libraries():
+    code = (
+        "import sys; from typer.testing import CliRunner; from flows.cli import app; "
+        "CliRunner().invoke(app, ['--help']); "
+        "print(sorted({'pandas', 'numpy', 'scanpy', 'prefect', 'plotly'} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_importing_the_library_loads_none_of_the_heavy_libraries():
+    code = "import sys, rabiomarkers; print(sorted({'pandas', 'numpy', 'scanpy', 'plotly'} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_a_simulated_study_has_no_problem(command, tmp_path):
+    assert command("simulate", "study", "--patients", "2", "--cells", "60").exit_code == 0
+    told = command("check", "study")
+    assert (told.exit_code, told.stdout.strip()) == (0, "no problem found")
+
+
+def test_simulating_into_a_folder_in_use_is_refused(command, tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "thesis.txt").write_text("years of work")
+    told = command("simulate", "study")
+    assert told.exit_code == 1
+    assert (tmp_path / "study" / "thesis.txt").read_text() == "years of work"
+
+
+def test_check_lists_every_problem_on_a_line_of_its_own_and_exits_with_2(command, own_trial):
+    sheet = pd.read_csv(own_trial / "samples.csv", dtype=str)
+    sheet.loc[0, "timepoint"] = "prre"
+    sheet.loc[1, "path"] = "../../etc/passwd"
+    sheet.to_csv(own_trial / "samples.csv", index=False)
+    told = command("check", own_trial)
+    assert told.exit_code == 2
+    assert told.stdout == ""
+    lines = told.stderr.splitlines()
+    assert any(line.startswith("samples.csv:2:timepoint: ") and "prre" in line for line in lines)
+    assert any(line.startswith("samples.csv:3:path: ") for line in lines)
+
+
+def test_run_on_faulty_input_writes_nothing(command, own_trial, tmp_path):
+    (own_trial / "patients.csv").write_text("patient,age\nP1,60\n")
+    told = command("run", own_trial, "--out", "out", "--direct")
+    assert told.exit_code == 2
+    assert "patients.csv" in told.stderr
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / ".rabiomarkers").exists()
+
+
+def test_a_folder_that_is_no_study_is_told(command, tmp_path):
+    told = command("run", "nowhere", "--direct")
+    assert told.exit_code == 2
+    assert "nowhere" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_run_direct_tells_where_the_report_lies(command, trial, own_workspace, monkeypatch):
+    monkeypatch.chdir(own_workspace)
+    told = command("run", trial, "--out", "results", "--direct")
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout.strip() == "results/report.html"
+    assert "0 steps computed" in told.stderr
+
+
+def test_run_of_one_batch_lists_the_others_as_excluded(command, trial, own_workspace, monkeypatch):
+    monkeypatch.chdir(own_workspace)
+    batches = sorted(pd.read_csv(trial / "samples.csv")["batch"].unique())
+    told = command("run", trial, "--out", "one", "--batch", batches[0], "--direct")
+    assert told.exit_code == 0, told.stderr
+    ledger = pd.read_csv(own_workspace / "one" / "ledger.csv")
+    assert ledger["reason"].fillna("").str.contains(f"not in batch {batches[0]}").any()
+
+
+def test_a_batch_nobody_knows_is_told_with_those_there_are(command, trial, own_workspace, monkeypatch):
+    monkeypatch.chdir(own_workspace)
+    told = command("run", trial, "--out", "one", "--batch", "march", "--direct")
+    assert told.exit_code == 2
+    assert "march" in told.stderr
+    assert "batch-1" in told.stderr
+
+
+def test_report_writes_the_same_report_again(command, own_workspace):
+    path = own_workspace / "results" / "report.html"
+    before = path.read_bytes()
+    path.unlink()
+    assert command("report", own_workspace / "results").exit_code == 0
+    assert path.read_bytes() == before
+
+
+def test_report_of_a_folder_that_holds_no_results_is_told(command, tmp_path):
+    told = command("report", tmp_path)
+    assert told.exit_code == 1
+    assert "not a results folder" in told.stderr
+
+
+def test_diff_of_a_run_with_itself_says_so(command, finished):
+    told = command("diff", finished, finished)
+    assert (told.exit_code, told.stdout.strip()) == (0, "nothing changed")
+
+
+def test_diff_names_what_a_later_cut_changed(command, own_trial, own_workspace, finished, monkeypatch):
+    monkeypatch.chdir(own_workspace)
+    sheet = pd.read_csv(own_trial / "samples.csv", dtype=str)
+    sheet.loc[0, "exclude"] = "withdrawn consent"
+    sheet.to_csv(own_trial / "samples.csv", index=False)
+    assert command("run", own_trial, "--out", "results", "--direct").exit_code == 0
+    told = command("diff", finished, "results").stdout
+    assert f"{sheet.loc[0, 'patient_id']} {sheet.loc[0, 'timepoint']}" in told
+    assert "used -> excluded (withdrawn consent)" in told
+
+
+def test_predict_applies_the_frozen_models_to_another_study(command, own_workspace, tmp_path):
+    assert command("simulate", "other", "--patients", "3", "--cells", "200", "--seed", "5").exit_code == 0
+    told = command("predict", own_workspace / "results", "other", "--out", "next.csv")
+    assert told.exit_code == 0, told.stderr
+    table = pd.read_csv(tmp_path / "next.csv")
+    assert {"patient_id", "model", "feature_set", "probability", "note"} <= set(table.columns)
+    assert table["probability"].dropna().between(0, 1).all()

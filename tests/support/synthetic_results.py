@@ -1,0 +1,364 @@
+"""A results folder made of invented numbers, valid by `tables.py`, for tests of whatever reads one.
+
+The numbers agree with each other where a reader could tell (n of pairs, counts, rates) but come from no analysis.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, wilcoxon
+
+from rabiomarkers.files import write_csv, write_json, write_table
+from rabiomarkers.report.summary import build_summary
+from rabiomarkers.results import SUMS
+from rabiomarkers.tables import (
+    CHANGES,
+    DELTAS,
+    DISTANCES,
+    FEATURES,
+    LEDGER,
+    ORDINATION,
+    OUTCOMES,
+    PERMUTATIONS,
+    PREDICTIONS,
+    QC,
+)
+
+PRE, POST = "pre", "post"
+
+# feature: compartment, assay, unit (of the change), tier, mean before, spread, planted change, note
+NAMED = {
+    "RA_RESPONSE_CORE": ("tumour", "rna_counts", "rank score", "primary", 0.55, 0.04, 0.09),
+    "MACROPHAGE_LIPID_PEROXIDATION": ("tumour", "rna_counts", "rank score", "primary", 0.48, 0.05, 0.02),
+    "clr_CD8_TEM": ("blood", "sc_counts", "clr", "primary", 0.4, 0.3, 0.35),
+    "RA_RESPONSE_DIRECT": ("tumour", "rna_counts", "rank score", "secondary", 0.5, 0.05, 0.08),
+    "CYT_ROONEY_2015": ("tumour", "rna_counts", "rank score", "secondary", 0.6, 0.08, 0.02),
+    "TIS_AYERS_2017": ("tumour", "rna_counts", "rank score", "secondary", 0.62, 0.07, 0.03),
+    "NLR": ("blood", "cell_counts", "log2 ratio", "secondary", 1.6, 0.5, -0.25),
+    "shannon": ("faecal", "taxa_counts", "nats", "secondary", 3.4, 0.4, 0.0),
+    "ra_metaboliser_balance": ("faecal", "taxa_counts", "log ratio", "secondary", -4.0, 0.8, 0.6),
+}
+EXPLORATORY = ("tumour", "rna_counts", "rank score", "exploratory", 0.5, 0.05, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invented:
+    """What the invented trial is like."""
+
+    patients: tuple[str, ...] = tuple(f"P{index:02d}" for index in range(1, 11))
+    responders: int = 3
+    pairs: bool = True
+    compartments: tuple[str, ...] = ("tumour", "blood", "faecal")
+    features: bool = True
+    models: bool = True
+    exploratory: int = 40
+    lesions: bool = True
+    note: str = ""  # a free text that ends up wherever a table has room for one
+    study: str = "invented-trial"
+    missing: frozenset[tuple[str, str]] = field(
+        default_factory=lambda: frozenset({("P03", "tumour"), ("P07", "faecal")})
+    )
+
+    def response(self, index: int) -> str:
+        """Best response of the patient of that number: responders first, then SD and PD in turn, the last one NE."""
+        if index < self.responders:
+            return "PR"
+        return "NE" if index == len(self.patients) - 1 and len(self.patients) > 2 else ("SD", "PD")[index % 2]
+
+
+def make_results(folder: Path, trial: Invented | None = None) -> Path:
+    """Write the folder and return it."""
+    trial = trial or Invented()
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes, ledger, features = _outcomes(trial), _ledger(trial), _features(trial)
+    deltas = _deltas(features)
+    changes = _changes(features, deltas, trial)
+    qc = _qc(ledger, trial)
+    distances, ordination, facts = _stool(ledger, trial)
+    models, permutations, predictions = _models(outcomes, trial)
+    for name, frame in {
+        "features": features,
+        "changes": changes,
+        "deltas": deltas,
+        "permutations": permutations,
+        "distances": distances,
+        "ordination": ordination,
+        "sums": _sums(outcomes, trial),
+    }.items():
+        write_table(frame, folder / f"{name}.parquet")
+    for name, frame in {
+        "changes": changes,
+        "outcomes": outcomes,
+        "predictions": predictions,
+        "ledger": ledger,
+        "qc": qc,
+    }.items():
+        write_csv(frame, folder / f"{name}.csv")
+    summary = build_summary(
+        study=trial.study,
+        contrast=[PRE, POST],
+        endpoints=_endpoints(outcomes),
+        models=models,
+        outcomes=outcomes,
+        changes=changes,
+        ledger=ledger,
+        qc=qc,
+        distances=facts,
+    )
+    write_json(summary, folder / "summary.json")
+    write_json(facts, folder / "distances.json")
+    provenance = {
+        "study": trial.study,
+        "settings": {"seed": 1, "plan": {"primary": ["RA_RESPONSE_CORE"], "secondary": []}},
+        "inputs": {"samples.csv": "0" * 64},
+        "versions": {"rabiomarkers": "0.1.0", "python": "3.13.1"},
+        "plan_hash": "f" * 64,
+    }
+    write_json(provenance, folder / "provenance.json")
+    write_json(provenance | {"steps": []}, folder / "run.json")
+    return folder
+
+
+def _outcomes(trial: Invented) -> pd.DataFrame:
+    rows = []
+    for index, patient in enumerate(trial.patients):
+        response = trial.response(index)
+        change = {"PR": -34.0 - 6 * index, "SD": -18.5 + 4 * index, "PD": 21.0 + 3 * index, "NE": np.nan}[response]
+        rows.append(
+            {
+                "patient_id": patient,
+                "best_response": response,
+                "confirmed": True if response == "PR" else None,
+                "responder": response == "PR",
+                "disease_control": response in ("PR", "SD"),
+                "evaluable": response != "NE",
+                "pfs_days": {"PR": 240.0, "SD": 120.0, "PD": 42.0, "NE": np.nan}[response] + index,
+                "progressed": None if response == "NE" else response == "PD",
+                "best_change_percent": change if trial.lesions else np.nan,
+                "note": trial.note or ("no assessment after baseline" if response == "NE" else ""),
+            }
+        )
+    return OUTCOMES.check(pd.DataFrame(rows, columns=list(OUTCOMES.columns)))
+
+
+def _ledger(trial: Invented) -> pd.DataFrame:
+    assays = sorted({(spec[0], spec[1]) for spec in NAMED.values() if spec[0] in trial.compartments})
+    rows = []
+    for patient in trial.patients:
+        for timepoint in (PRE, POST):
+            for compartment, assay in assays:
+                status, reason = "used", trial.note
+                if timepoint == POST and ((patient, compartment) in trial.missing or not trial.pairs):
+                    status, reason = "missing", trial.note or "biopsy not possible"
+                elif patient == trial.patients[-1] and timepoint == PRE and assay == "sc_counts":
+                    status, reason = "failed_qc", "cells 62 (limit >= 100)"
+                sample = None if status == "missing" else f"{patient}-{timepoint}-{assay}"
+                rows.append((patient, timepoint, compartment, assay, sample, status, reason))
+    return LEDGER.check(pd.DataFrame(rows, columns=list(LEDGER.columns)))
+
+
+def _features(trial: Invented) -> pd.DataFrame:
+    generator = np.random.default_rng(7)
+    specs = NAMED | {f"SIGNATURE_{index:02d}": EXPLORATORY for index in range(trial.exploratory)}
+    rows = []
+    for feature, (compartment, assay, unit, _, mean, spread, planted) in specs.items():
+        for index, patient in enumerate(trial.patients):
+            own = generator.normal(mean, spread)
+            moved = planted * (1.8 if index < trial.responders else 0.7) + generator.normal(0, spread * 0.5)
+            for timepoint, value in ((PRE, own), (POST, own + moved)):
+                lost = timepoint == POST and ((patient, compartment) in trial.missing or not trial.pairs)
+                if lost or compartment not in trial.compartments or not trial.features:
+                    continue
+                identity = (f"{patient}-{timepoint}-{assay}", patient, timepoint, compartment, assay)
+                rows.append((*identity, feature, value, unit, "invented", 0.95, False, trial.note))
+    frame = pd.DataFrame(rows, columns=list(FEATURES.columns))
+    return FEATURES.check(frame) if rows else FEATURES.empty()
+
+
+def _deltas(features: pd.DataFrame) -> pd.DataFrame:
+    wide = features.pivot(index=["patient_id", "compartment", "feature", "unit"], columns="timepoint", values="value")
+    pairs = wide.reindex(columns=[PRE, POST]).dropna().reset_index()
+    pairs = pairs.rename(columns={PRE: "before", POST: "after"})
+    return DELTAS.check(pairs.assign(change=pairs["after"] - pairs["before"])[list(DELTAS.columns)])
+
+
+def _changes(features: pd.DataFrame, deltas: pd.DataFrame, trial: Invented) -> pd.DataFrame:
+    rows = []
+    for (compartment, feature, unit), group in features.groupby(["compartment", "feature", "unit"], sort=True):
+        change = deltas.loc[(deltas["compartment"] == compartment) & (deltas["feature"] == feature), "change"]
+        tier = NAMED.get(feature, EXPLORATORY)[3]
+        enough = len(change) >= 3
+        low, high = (change.quantile(0.1), change.quantile(0.9)) if enough else (np.nan, np.nan)
+        rows.append(
+            {
+                "compartment": compartment,
+                "feature": feature,
+                "unit": unit,
+                "n_pairs": len(change),
+                "estimate": change.median() if enough else np.nan,
+                "ci_low": low,
+                "ci_high": high,
+                "ci_level": 0.951 if enough else np.nan,
+                "p_value": wilcoxon(change).pvalue if enough else np.nan,
+                "p_floor": 2 / 2 ** len(change) if enough else np.nan,
+                "q_value": np.nan,
+                "effect_size": change.mean() / change.std() if enough else np.nan,
+                "test": "exact signed-rank",
+                "family": "primary" if tier == "primary" else f"{tier} {compartment}",
+                "tier": tier,
+                "note": trial.note or ("" if enough else f"{len(change)} pairs, 3 are needed"),
+            }
+        )
+        assert len(group)
+    if not rows:
+        return CHANGES.empty()
+    frame = pd.DataFrame(rows)
+    count = frame.groupby("family")["p_value"].transform("count")
+    frame["q_value"] = (frame["p_value"] * count / frame.groupby("family")["p_value"].rank(method="max")).clip(upper=1)
+    return CHANGES.check(frame)
+
+
+def _qc(ledger: pd.DataFrame, trial: Invented) -> pd.DataFrame:
+    rows = []
+    measures = {
+        "rna_counts": ("library_size", 12_400_000.0, "counts", ">= 1000000"),
+        "sc_counts": ("cells", 1850.0, "cells", ">= 100"),
+        "cell_counts": ("analytes", 8.0, "analytes", ">= 4"),
+        "taxa_counts": ("reads", 41_000.0, "reads", ">= 10000"),
+    }
+    for sample, assay, status in zip(ledger["sample_id"], ledger["assay"], ledger["status"], strict=True):
+        if status == "missing":
+            continue
+        measure, value, unit, limit = measures[assay]
+        failed = status == "failed_qc"
+        rows.append((sample, assay, measure, 62.0 if failed else value, unit, limit, not failed))
+        rows.append((sample, assay, "note", np.nan, trial.note or "text", None, True))
+    return QC.check(pd.DataFrame(rows, columns=list(QC.columns)))
+
+
+def _stool(ledger: pd.DataFrame, trial: Invented) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, object]]:
+    generator = np.random.default_rng(11)
+    used = ledger[(ledger["compartment"] == "faecal") & (ledger["status"] == "used")]
+    if used.empty:
+        return DISTANCES.empty(), ORDINATION.empty(), {}
+    own = {patient: generator.normal(0, 0.25, 2) for patient in trial.patients}
+    places = [own[patient] + generator.normal(0, 0.06, 2) for patient in used["patient_id"]]
+    ordination = used[["sample_id", "patient_id", "timepoint"]].assign(
+        axis_1=[place[0] for place in places], axis_2=[place[1] for place in places]
+    )
+    rows = []
+    keys = list(zip(used["patient_id"], used["timepoint"], places, strict=True))
+    for position, (patient, timepoint, place) in enumerate(keys):
+        for other, later, there in keys[position + 1 :]:
+            distance = float(min(1, np.linalg.norm(place - there)))
+            rows.append((patient, timepoint, other, later, patient == other, distance))
+    distances = DISTANCES.check(pd.DataFrame(rows, columns=list(DISTANCES.columns)))
+    within = distances.loc[distances["same_patient"], "distance"]
+    between = distances.loc[
+        ~distances["same_patient"] & (distances["timepoint_a"] != distances["timepoint_b"]), "distance"
+    ]
+    facts = {
+        "metric": "Bray-Curtis",
+        "within_median": within.median() if len(within) else None,
+        "between_median": between.median() if len(between) else None,
+        "n_within": len(within),
+        "n_between": len(between),
+        "p_value": 0.0002 if len(within) > 1 else None,
+        "p_floor": 0.0001 if len(within) > 1 else None,
+        "test": "re-matching of whole patients",
+        "variance_explained": [0.31, 0.17],
+        "note": "" if len(within) else "no patient has stool of two timepoints",
+    }
+    return distances, ORDINATION.check(ordination), facts
+
+
+def _models(outcomes: pd.DataFrame, trial: Invented) -> tuple[list[dict[str, object]], pd.DataFrame, pd.DataFrame]:
+    if not trial.models or not trial.features:
+        return [], PERMUTATIONS.empty(), PREDICTIONS.empty()
+    generator = np.random.default_rng(13)
+    models, permutations, predictions = [], [], []
+    for feature_set, auc in (("baseline", 0.43), ("change", 0.905)):
+        kinds = f"{trial.responders} of {len(outcomes)} patients responded, both kinds are needed"
+        estimable = 0 < trial.responders < len(trial.patients)
+        null = np.clip(generator.normal(0.5, 0.2, 120), 0, 1).round(3) if estimable else []
+        count = int((np.asarray(null) >= auc).sum())
+        models.append(
+            {
+                "name": f"ridge_{feature_set}",
+                "feature_set": feature_set,
+                "features": ["RA_RESPONSE_CORE", "clr_CD8_TEM"],
+                "n": len(outcomes),
+                "responders": int(outcomes["responder"].sum()),
+                "auc": auc if estimable else None,
+                "auc_method": "leave-pair-out",
+                "p_value": count / 120 if estimable else None,
+                "p_count": count if estimable else None,
+                "p_total": 120 if estimable else None,
+                "null_mean": float(np.mean(null)) if estimable else None,
+                "brier": 0.21 if estimable else None,
+                "brier_constant": 0.26 if estimable else None,
+                "riley_n": 323 if estimable else None,
+                "left_out": [{"patient_id": trial.patients[0], "reason": trial.note or "no pair"}],
+                "refused": [],
+                "verdict": _verdict(count, trial, len(outcomes)) if estimable else f"not estimable: {kinds}",
+            }
+        )
+        permutations += [{"model": f"ridge_{feature_set}", "auc": value} for value in null]
+        for patient, responder in zip(outcomes["patient_id"], outcomes["responder"], strict=True):
+            if estimable:
+                predictions.append(
+                    (patient, feature_set, feature_set, round(generator.uniform(0.05, 0.95), 4), responder)
+                )
+    frame = pd.DataFrame(permutations, columns=list(PERMUTATIONS.columns))
+    table = pd.DataFrame(predictions, columns=list(PREDICTIONS.columns))
+    return models, PERMUTATIONS.check(frame), PREDICTIONS.check(table)
+
+
+def _verdict(count: int, trial: Invented, n: int) -> str:
+    if count > 6:
+        return f"not distinguishable from chance at n = {n} (p = {count}/120)"
+    return f"better than chance in this cohort (p = {count}/120), exploratory: {n} of the 323 patients a stable model needs"
+
+
+def _sums(outcomes: pd.DataFrame, trial: Invented) -> pd.DataFrame:
+    known = outcomes.dropna(subset="best_change_percent")
+    rows = [
+        (patient, day, 80 * (1 + change / 100 * day / 84), change * day / 84, None if day == 0 else response)
+        for patient, change, response in zip(
+            known["patient_id"], known["best_change_percent"], known["best_response"], strict=True
+        )
+        for day in (0.0, 42.0, 84.0)
+    ]
+    return SUMS.check(pd.DataFrame(rows, columns=list(SUMS.columns)))
+
+
+def _endpoints(outcomes: pd.DataFrame) -> dict[str, object]:
+    rates = {}
+    for name, column in (("orr", "responder"), ("dcr", "disease_control")):
+        count, n = int(outcomes[column].sum()), len(outcomes)
+        span = binomtest(count, n).proportion_ci() if n else None
+        rates[name] = {
+            "responders": count,
+            "n": n,
+            "rate": count / n if n else None,
+            "ci_low": span.low if span else None,
+            "ci_high": span.high if span else None,
+            "method": "Clopper-Pearson 95 %",
+            "denominator": "all patients of the study",
+            "note": "",
+        }
+    known = outcomes.dropna(subset=["pfs_days", "progressed"])
+    return rates | {
+        "pfs": {
+            "median_days": None,
+            "ci_low": 47.0,
+            "ci_high": None,
+            "n": len(known),
+            "events": int(known["progressed"].sum()),
+            "method": "Kaplan-Meier, log-log 95 %",
+            "note": "the curve never comes down to one half",
+        },
+        "adverse_events": {"n": len(outcomes), "patients_with_any": 6, "by_worst_grade": {"1": 4, "3": 2}, "note": ""},
+    }

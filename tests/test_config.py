@@ -1,0 +1,113 @@
+"""study.yaml: defaults, and every mistake told with its line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rabiomarkers.config import StudySettings, read_settings
+
+TRIAL = Path(__file__).parents[1] / "config" / "trial.yaml"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def reader(text: str):
+        path = tmp_path / "study.yaml"
+        path.write_text(text)
+        return read_settings(path)
+
+    return reader
+
+
+def test_only_the_name_is_needed(read):
+    settings, problems = read("name: ra-pd1\n")
+    assert problems == []
+    assert settings == StudySettings(name="ra-pd1")
+    assert settings.timepoint_names == ("pre", "post")
+    assert settings.response.confirmation_days == 28
+    assert settings.plan.primary == ("RA_RESPONSE_CORE", "MACROPHAGE_LIPID_PEROXIDATION", "clr_CD8_TEM")
+
+
+def test_the_example_file_shows_every_key_with_its_default():
+    settings, problems = read_settings(TRIAL)
+    assert problems == []
+    assert settings == StudySettings(name="ra-pd1")
+    assert yaml.safe_load(TRIAL.read_text()) == settings.model_dump(mode="json")
+
+
+def test_settings_are_fixed_once_read(read):
+    settings, _ = read("name: a\n")
+    with pytest.raises(ValueError, match="frozen"):
+        settings.name = "b"
+
+
+def test_on_and_yes_are_words_where_a_word_is_meant(read):
+    settings, problems = read(
+        "name: a\ntimepoints: [{name: pre, day: 0}, {name: on, day: 29}]\ncontrast: [pre, on]\n"
+        "response: {confirmation_required: no}\n"
+    )
+    assert problems == []
+    assert settings.contrast == ("pre", "on")
+    assert settings.response.confirmation_required is False
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "column", "told"),
+    [
+        ("name: a\nsede: 3\n", 2, "sede", "write 'seed' instead"),
+        ("name: a\nresponse:\n  confirmation_day: 3\n", 3, "response.confirmation_day", "'confirmation_days'"),
+        (
+            "name: a\nexpression: {minimum_coverage: 1.5}\n",
+            2,
+            "expression.minimum_coverage",
+            "1.5; less than or equal to 1",
+        ),
+        ("name: a\nseed: many\n", 2, "seed", "'many'; a valid integer"),
+        ("seed: 1\n", 1, "name", "the key is missing"),
+        ("name: my study\n", 1, "name", "'my study'; letters, digits, dot"),
+        ("name: ../up\n", 1, "name", "letters, digits, dot"),
+        ("name: a\nresponse: {rule_set: irecist}\n", 2, "response.rule_set", "admiralonco and irecist are not in this"),
+        ("name: a\ncontrast: [pre, pots]\n", 2, "contrast", "pre, pots; two of pre, post, the earlier one first"),
+        ("name: a\ncontrast: [post, pre]\n", 2, "contrast", "the earlier one first"),
+        ("name: a\ncontrast: [pre]\n", 2, "contrast.1", "two timepoints of this file"),
+        ("name: a\ntimepoints:\n  - {name: pre, day: 0}\n  - {name: post, dya: 3}\n", 4, "timepoints.1.dya", "'day'"),
+        ("name: a\ntimepoints: [{name: pre, day: 9}, {name: post, day: 2}]\n", 2, "timepoints", "order of their days"),
+        (
+            "name: a\ntimepoints: [{name: pre, day: 0}, {name: pre, day: 2}]\n",
+            2,
+            "timepoints",
+            "each timepoint named once",
+        ),
+        ("name: a\nplan: {primary: RA}\n", 2, "plan.primary", "'RA'"),
+        ("name: a\nchange: {test: t_test}\n", 2, "change.test", "'signed_rank' or 'sign_flip'"),
+        ("name: a\nseed: 1\nseed: 2\n", 3, "seed", "twice"),
+        ("name: a\n  seed: 2\n", 2, None, "no valid YAML"),
+        ("name: a\nseed:\t[1\n", 2, None, "no valid YAML"),
+        ("- name\n", None, None, "a list"),
+        ("# nothing\n", None, None, "no keys"),
+    ],
+)
+def test_each_mistake_is_told_with_its_line_and_key(read, text, row, column, told):
+    settings, problems = read(text)
+    assert settings is None
+    assert len(problems) == 1
+    assert (problems[0].file, problems[0].row, problems[0].column) == ("study.yaml", row, column)
+    assert told in str(problems[0])
+
+
+def test_all_mistakes_are_told_at_once(read):
+    settings, problems = read("nam: a\nseed: -1\nstool: {deph: 3}\ncontrast: [a, b]\n")
+    assert settings is None
+    assert [(problem.row, problem.column) for problem in problems] == [
+        (1, "nam"),
+        (2, "seed"),
+        (3, "stool.deph"),
+        (4, "contrast"),
+    ]
+
+
+def test_a_missing_file_is_a_problem(tmp_path):
+    settings, problems = read_settings(tmp_path / "study.yaml")
+    assert settings is None
+    assert "no such file" in str(problems[0])

@@ -1,0 +1,226 @@
+"""The knowledge tables that ship, and what a scientist who edits one is told."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rabiomarkers.errors import InputError, RabiomarkersError
+from rabiomarkers.knowledge import (
+    config_path,
+    load_aliases,
+    load_historical,
+    load_markers,
+    load_signatures,
+    load_taxa,
+)
+
+LOADERS = {
+    "signatures/gene_signatures.csv": load_signatures,
+    "signatures/gene_aliases.csv": load_aliases,
+    "markers/immune_markers.csv": load_markers,
+    "taxa/microbes.csv": load_taxa,
+    "historical/clinical_reference.csv": load_historical,
+}
+
+SIGNATURES = "signature,gene,direction,weight,compartment,axis,evidence,verification,source,note"
+MARKERS = "cell_type,parent,kind,marker,hgnc,sign,level,modality,compartment,source,verification,note"
+GOOD = "MINE,CYP26A1,1,1.0,both,ra_response,human_cells,memory,PMID:10976925,-"
+
+
+def written(folder: Path, header: str, *rows: str) -> Path:
+    path = folder / "edited.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def told(load, path: Path) -> list[str]:
+    with pytest.raises(InputError) as error:
+        load(path)
+    return [str(problem) for problem in error.value.problems]
+
+
+# Row counts of the curated tables (their README); the signatures have 16 rows more, RA_RESPONSE_DIRECT.
+@pytest.mark.parametrize(("relative", "rows"), list(zip(LOADERS, [2497 + 16, 4437, 708, 139, 24], strict=True)))
+def test_every_table_that_ships_is_read_whole(relative, rows):
+    assert len(LOADERS[relative](config_path(relative))) == rows
+
+
+@pytest.mark.parametrize("relative", LOADERS)
+def test_every_row_that_ships_has_a_source(relative):
+    source = pd.read_csv(config_path(relative), dtype=str)["source"]
+    assert not source.isin(["", "-"]).any()
+    assert source.notna().all()
+
+
+@pytest.mark.parametrize("relative", LOADERS)
+def test_shipped_files_have_unix_line_ends_and_no_byte_order_mark(relative):
+    content = config_path(relative).read_bytes()
+    assert b"\r" not in content
+    assert not content.startswith(b"\xef\xbb\xbf")
+
+
+def test_the_direct_targets_are_the_core_without_what_rises_with_infiltration():
+    table = load_signatures(config_path("signatures/gene_signatures.csv"))
+    genes = {name: set(group["gene"]) for name, group in table.groupby("signature")}
+    assert genes["RA_RESPONSE_CORE"] - genes["RA_RESPONSE_DIRECT"] == {"ASB2", "CD38", "PLAAT4", "TGM2"}
+    assert genes["RA_RESPONSE_DIRECT"] < genes["RA_RESPONSE_CORE"]
+
+
+def test_an_old_symbol_leads_to_the_one_in_use():
+    assert load_aliases(config_path("signatures/gene_aliases.csv"))["RARRES3"] == "PLAAT4"
+
+
+def test_empty_taxonomy_ids_stay_empty_and_the_others_whole():
+    taxa = load_taxa(config_path("taxa/microbes.csv"))
+    assert taxa["ncbi_taxid"].dtype == "Int64"
+    assert taxa["ncbi_taxid"].isna().sum() == 6  # README of the tables: no NCBI name matched
+
+
+def test_a_file_that_does_not_ship_is_named():
+    with pytest.raises(RabiomarkersError, match=r"nowhere\.csv"):
+        config_path("signatures/nowhere.csv")
+
+
+def test_a_scientist_may_add_a_signature_in_any_order_with_an_empty_note(tmp_path):
+    path = written(tmp_path, SIGNATURES, GOOD.replace("CYP26A1", "STRA6").removesuffix("-"), GOOD)
+    table = load_signatures(path)
+    assert table["gene"].tolist() == ["CYP26A1", "STRA6"]
+    assert table["note"].tolist() == ["-", "-"]
+    assert table["weight"].dtype == "float64"
+
+
+def test_a_spreadsheet_export_with_byte_order_mark_and_windows_line_ends_is_read(tmp_path):
+    path = tmp_path / "edited.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + f"{SIGNATURES}\r\n{GOOD}\r\n,,,,,,,,,\r\n".encode())
+    assert load_signatures(path)["signature"].tolist() == ["MINE"]
+
+
+def test_every_fault_is_told_at_once_with_its_place(tmp_path):
+    path = written(
+        tmp_path,
+        SIGNATURES,
+        GOOD,
+        "MINE,STRA6,2,1.0,both,ra_response,human_cells,memory,PMID:1,-",
+        'MINE,RARB,1,"1,0",both,ra_response,human_cells,memory,-,-',
+        "MINE,,1,1.0,everywhere,ra_response,human_cells,memory,PMID:1,-",
+        GOOD,
+    )
+    assert told(load_signatures, path) == [
+        "edited.csv:3:direction: '2'; one of 1, -1; correct it",
+        "edited.csv:4:weight: '1,0'; a number; correct it (decimal point, no thousands sign)",
+        "edited.csv:4:source: no source; where the row comes from; give a PMID, a DOI or a data set",
+        "edited.csv:5:gene: the cell is empty; text; fill it in ('-' for nothing)",
+        "edited.csv:5:compartment: 'everywhere'; one of tumour, blood, both; correct it",
+        "edited.csv:6:gene: MINE / CYP26A1 stands in row 2 already; one row each; remove one",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gene", "found"),
+    [
+        ("1-Mar", "'1-Mar' looks like a date"),
+        ("Sep-02", "'Sep-02' looks like a date"),
+        ("2024-03-01", "'2024-03-01' looks like a date"),
+        ("ENSG00000095596", "'ENSG00000095596' is an Ensembl id"),
+        ("CYP26A1 STRA6", "'CYP26A1 STRA6'"),
+        ("5914", "'5914'"),
+    ],
+)
+def test_genes_that_are_no_symbols_are_told(tmp_path, gene, found):
+    (problem,) = told(load_signatures, written(tmp_path, SIGNATURES, GOOD.replace("CYP26A1", gene)))
+    assert problem.startswith(f"edited.csv:2:gene: {found}; an HGNC gene symbol")
+
+
+@pytest.mark.parametrize("symbol", ["MARCHF1", "SEPTIN2", "DEC1", "HLA-DRA", "C1orf54", "NKX2-1", "H2AC6", "MT-ND4L"])
+def test_symbols_that_resemble_dates_are_symbols(tmp_path, symbol):
+    path = written(tmp_path, SIGNATURES, GOOD.replace("CYP26A1", symbol))
+    assert load_signatures(path)["gene"].tolist() == [symbol]
+
+
+def test_a_misspelt_column_is_missing_and_unknown(tmp_path):
+    problems = told(load_signatures, written(tmp_path, SIGNATURES.replace("direction", "dirction"), GOOD))
+    assert [problem.split(";")[0] for problem in problems] == [
+        "edited.csv:1:direction: the column is missing",
+        "edited.csv:1:dirction: the column is not known",
+    ]
+
+
+def test_semicolons_instead_of_commas_are_recognised(tmp_path):
+    problems = told(load_signatures, written(tmp_path, SIGNATURES.replace(",", ";"), GOOD.replace(",", ";")))
+    assert "use commas" in problems[0]
+
+
+def test_a_row_with_a_cell_too_many_is_told(tmp_path):
+    (problem,) = told(load_signatures, written(tmp_path, SIGNATURES, f"{GOOD},more"))
+    assert problem == "edited.csv:2: 11 cells; 10 as in the header; quote a cell that holds a comma"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(b"", "the column is missing"), (f"{SIGNATURES}\n".encode(), "has no rows"), (b"\xff\xfe\x00a", "not UTF-8")],
+)
+def test_files_that_cannot_be_tables_are_told(tmp_path, content, found):
+    path = tmp_path / "edited.csv"
+    path.write_bytes(content)
+    assert found in told(load_signatures, path)[0]
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    assert told(load_signatures, tmp_path / "gone.csv")[0].startswith("gone.csv: there is no such file")
+
+
+def test_a_signature_beyond_200_genes_a_negative_weight_and_a_name_with_a_colon_are_told(tmp_path):
+    long = [GOOD.replace("CYP26A1", f"GENE{number}") for number in range(201)]
+    odd = GOOD.replace("MINE", "A:B").replace("1.0", "-0.5")
+    problems = told(load_signatures, written(tmp_path, SIGNATURES, *long, odd))
+    assert [problem.split(";")[0] for problem in problems] == [
+        "edited.csv:202:signature: MINE has more than 200 genes",
+        "edited.csv:203:signature: 'A:B'",
+        "edited.csv:203:weight: '-0.5'",
+    ]
+
+
+def test_an_alias_that_is_itself_a_symbol_is_told(tmp_path):
+    path = written(tmp_path, "alias,gene,source", "PLAAT4,RARB,HGNC", "RARRES3,PLAAT4,HGNC")
+    assert told(load_aliases, path) == [
+        "edited.csv:2:alias: PLAAT4 is itself the symbol of a gene of this table; an unambiguous old name; remove the row"
+    ]
+
+
+def marker(cell_type: str, parent: str, gene: str = "CD3D") -> str:
+    return f"{cell_type},{parent},type,{gene},{gene},+,-,rna,blood,PMID:1,memory,-"
+
+
+def test_cell_types_form_a_tree(tmp_path):
+    path = written(tmp_path, MARKERS, marker("a", "b"), marker("b", "a"), marker("c", "nowhere"), marker("d", "root"))
+    assert [problem.split(";")[0] for problem in told(load_markers, path)] == [
+        "edited.csv:2:parent: a is its own ancestor",
+        "edited.csv:3:parent: b is its own ancestor",
+        "edited.csv:4:parent: 'nowhere'",
+    ]
+
+
+def test_a_cell_type_has_one_parent(tmp_path):
+    path = written(tmp_path, MARKERS, marker("a", "root"), marker("b", "root"), marker("a", "b", "CD4"))
+    assert told(load_markers, path)[0].startswith("edited.csv:4:parent: a has the parents root and b")
+
+
+def test_more_responders_than_patients_are_told(tmp_path):
+    table = pd.read_csv(config_path("historical/clinical_reference.csv"), dtype=str, keep_default_na=False)
+    table.loc[0, "responders"] = str(int(table.loc[0, "n"]) + 1)
+    path = tmp_path / "edited.csv"
+    table.to_csv(path, index=False)
+    assert told(load_historical, path)[0].startswith("edited.csv:2:responders: ")
+
+
+GENES = ["CYP26A1", "STRA6", "RARB", "DHRS3", "HIC1"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.permutations(GENES))
+def test_the_order_of_the_rows_does_not_matter(tmp_path_factory, order):
+    path = written(tmp_path_factory.mktemp("order"), SIGNATURES, *(GOOD.replace("CYP26A1", gene) for gene in order))
+    assert load_signatures(path)["gene"].tolist() == sorted(GENES)
