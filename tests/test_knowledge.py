@@ -42,10 +42,10 @@ def told(load, path: Path) -> list[str]:
     return [str(problem) for problem in error.value.problems]
 
 
-# Row counts of the curated tables (their README); the signatures have 16 rows more, RA_RESPONSE_DIRECT.
+# Row counts of the curated tables (their README) and the 16 of RA_RESPONSE_DIRECT; scientists may add rows.
 @pytest.mark.parametrize(("relative", "rows"), list(zip(LOADERS, [2497 + 16, 4437, 708, 139, 24], strict=True)))
 def test_every_table_that_ships_is_read_whole(relative, rows):
-    assert len(LOADERS[relative](config_path(relative))) == rows
+    assert len(LOADERS[relative](config_path(relative))) >= rows
 
 
 @pytest.mark.parametrize("relative", LOADERS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -81,13 +82,13 @@ def _models(old: Results, new: Results) -> Iterator[str]:
             yield f"model {name}: {before} -> {after}"
 
 
-def _same(was: object, now: object) -> bool:
+def _same(was: Any, now: Any) -> bool:
     if pd.isna(was) or pd.isna(now):
         return bool(pd.isna(was) and pd.isna(now))
     return bool(was == now)
 
 
-def _value(value: object) -> str:
+def _value(value: Any) -> str:
     if pd.isna(value):
         return "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -124,66 +124,110 @@ def predict_response(
     progress: Progress = SILENT,
 ) -> Run:
     """Features and outcomes to changes, models, report and a results folder."""
+    steps = _Steps(store, call, progress)
+    tables = _study_tables(study, store)
+    joined = _join(study, batches, tables, steps)
+    changes = _test_changes(study, joined, steps)
+    made = [joined, changes, *_analyse(study, batches, tables, joined, changes, steps)]
+    parts = _files(*made)
+    record = run_record(study, _input_digests(study))
+    provenance = steps.run("record provenance", provenance_step, {}, record=record)
     settings = study.settings
-    steps = [step for batch in batches for step in batch.steps]
+    summary = steps.run("sum up", summary_step, parts, study=settings.name, contrast=list(settings.contrast))
+    parts |= _files(summary, provenance)
+    report = steps.run("write report", report_step, parts)
+    shared = {"features": parts["features"], "samples": tables["samples"], "outcomes": parts["outcomes"]}
+    multimodal = steps.run("join modalities", multimodal_step, shared)
+    taken = [*(step for batch in batches for step in batch.steps), *steps.done]
+    call("publish", publish, parts | _files(report, multimodal), parts["provenance"], taken, out)
+    return Run(results=out, steps=tuple(taken))
 
-    def step(name: str, function: Callable[..., Any], inputs: Mapping[str, Path], **parameters: Any) -> StepResult:
-        job = Job(name=name, step=function, inputs=inputs, parameters=parameters)
-        result: StepResult = call(name, _run_jobs, name, store, [job], progress=progress)[0]
-        steps.append(result)
+
+def join_batches(
+    study: Study, batches: Sequence[BatchFeatures], store: Store, *, call: Call = direct, progress: Progress = SILENT
+) -> tuple[StepResult, StepResult]:
+    """The features of all batches, and how they changed: what a frozen model is applied to."""
+    steps = _Steps(store, call, progress)
+    joined = _join(study, batches, _study_tables(study, store), steps)
+    return joined, _test_changes(study, joined, steps)
+
+
+class _Steps:
+    """Runs the steps of an analysis in their order and remembers them."""
+
+    def __init__(self, store: Store, call: Call, progress: Progress) -> None:
+        self.store, self.call, self.progress = store, call, progress
+        self.done: list[StepResult] = []
+
+    def run(self, name: str, step: Callable[..., Any], inputs: Mapping[str, Path], **parameters: Any) -> StepResult:
+        job = Job(name=name, step=step, inputs=inputs, parameters=parameters)
+        result: StepResult = self.call(name, _run_jobs, name, self.store, [job], progress=self.progress)[0]
+        self.done.append(result)
         return result
 
-    scored = {key: result for batch in batches for key, result in batch.scored.items()}
-    tables = _study_tables(study, store)
-    clinical = {name: tables[name] for name in CLINICAL_TABLES if name in tables}
-    joined = step("join features", join_step, {"samples": tables["samples"], **_score_files(scored)})
-    features, failed = joined.file("features.parquet"), joined.file("failed.parquet")
-    ledger = step(
+
+def _join(study: Study, batches: Sequence[BatchFeatures], tables: Mapping[str, Path], steps: _Steps) -> StepResult:
+    scored = {
+        f"{kind}:{sample}:{assay}": result.file(file)
+        for batch in batches
+        for (sample, assay), result in batch.scored.items()
+        for kind, file in (("features", "features.parquet"), ("qc", "qc.parquet"))
+    }
+    return steps.run("join features", join_step, {"samples": tables["samples"], **scored})
+
+
+def _test_changes(study: Study, joined: StepResult, steps: _Steps) -> StepResult:
+    return steps.run(
+        "test changes",
+        change_step,
+        {"features": joined.file("features.parquet")},
+        contrast=list(study.settings.contrast),
+        seed=study.settings.seed,
+        **study.settings.plan.model_dump(mode="json"),
+        **study.settings.change.model_dump(mode="json"),
+    )
+
+
+def _analyse(
+    study: Study,
+    batches: Sequence[BatchFeatures],
+    tables: Mapping[str, Path],
+    joined: StepResult,
+    changes: StepResult,
+    steps: _Steps,
+) -> tuple[StepResult, ...]:
+    """Ledger, outcomes, stool distances and models."""
+    settings = study.settings
+    failed = joined.file("failed.parquet")
+    ledger = steps.run(
         "account for samples",
         ledger_step,
         {"samples": tables["samples"], "patients": tables["patients"], "failed": failed},
         timepoints=[timepoint.name for timepoint in settings.timepoints],
     )
-    outcomes = step("judge response", outcome_step, clinical, **settings.response.model_dump(mode="json"))
-    outcome_file = outcomes.file("outcomes.parquet")
-    contrast = list(settings.contrast)
-    changes = step(
-        "test changes",
-        change_step,
-        {"features": features},
-        contrast=contrast,
-        **settings.plan.model_dump(mode="json"),
-        **settings.change.model_dump(mode="json"),
-    )
-    distances = step(
+    clinical = {name: tables[name] for name in CLINICAL_TABLES if name in tables}
+    outcomes = steps.run("judge response", outcome_step, clinical, **settings.response.model_dump(mode="json"))
+    distances = steps.run(
         "compare stools",
         distance_step,
-        {"samples": tables["samples"], **_stool_pieces(batches, scored, failed)},
+        {"samples": tables["samples"], **_stool_pieces(batches, failed)},
         depth=settings.stool.depth,
         seed=settings.seed,
     )
-    models = step(
+    models = steps.run(
         "fit models",
         model_step,
-        {"features": features, "deltas": changes.file("deltas.parquet"), "outcomes": outcome_file},
-        contrast=contrast,
+        {
+            "features": joined.file("features.parquet"),
+            "deltas": changes.file("deltas.parquet"),
+            "outcomes": outcomes.file("outcomes.parquet"),
+        },
+        contrast=list(settings.contrast),
         names=list(settings.plan.primary),
         seed=settings.seed,
         **settings.prediction.model_dump(mode="json"),
     )
-    multimodal = step(
-        "join modalities",
-        multimodal_step,
-        {"features": features, "samples": tables["samples"], "outcomes": outcome_file},
-    )
-    provenance = step("record provenance", provenance_step, {}, record=run_record(study, _input_digests(study)))
-    parts = _files(joined, ledger, outcomes, changes, distances, models)
-    summary = step("sum up", summary_step, parts, study=settings.name, contrast=contrast)
-    parts |= _files(summary, provenance)
-    report = step("write report", report_step, parts)
-    files = parts | _files(report, multimodal)
-    call("publish", publish, files, provenance.file("provenance.json"), steps, out)
-    return Run(results=out, steps=tuple(steps))
+    return ledger, outcomes, distances, models
 
 
 def _newly_read(split: StepResult, scored: Mapping[tuple[str, str], StepResult], assay: str) -> StepResult:
@@ -202,15 +246,16 @@ def _split_jobs(study: Study, samples: pd.DataFrame, batch: str) -> list[Job]:
     columns = ["compartment", "assay", "path", "taxonomy", "tree"]
     rows = samples[samples["batch"] == batch].fillna({"taxonomy": "", "tree": ""})
     jobs = []
-    for (_, name, path, *_), group in rows.groupby(columns, sort=True):
-        assay, first = ASSAYS[name], group.iloc[0]
+    for _, group in rows.groupby(columns, sort=True):
+        first = group.iloc[0]
+        assay, path = ASSAYS[first["assay"]], Path(first["path"])
         beside = {column: Path(first[column]) for column in assay.split_columns if first[column]}
         sample_ids = tuple(sorted(group["sample_id"]))
         jobs.append(
             Job(
                 name=f"read {study.label(path)}",
                 step=assay.split,
-                inputs={"matrix": Path(path), **_config(assay.split_config), **beside},
+                inputs={"matrix": path, **_config(assay.split_config), **beside},
                 parameters={
                     "label": study.label(path),
                     "sample_ids": list(sample_ids),
@@ -263,25 +308,15 @@ def _files(*results: StepResult) -> dict[str, Path]:
     return files
 
 
-def _score_files(scored: Mapping[tuple[str, str], StepResult]) -> dict[str, Path]:
-    return {
-        f"{kind}:{sample}:{assay}": result.file(file)
-        for (sample, assay), result in scored.items()
-        for kind, file in (("features", "features.parquet"), ("qc", "qc.parquet"))
-    }
-
-
-def _stool_pieces(
-    batches: Sequence[BatchFeatures], scored: Mapping[tuple[str, str], StepResult], failed: Path
-) -> dict[str, Path]:
+def _stool_pieces(batches: Sequence[BatchFeatures], failed: Path) -> dict[str, Path]:
     """The taxa of every stool that passed its quality check."""
     table = read_table(failed)
     out = set(zip(table["sample_id"], table["assay"], strict=True))
     return {
-        f"piece:{sample}": piece
+        f"piece:{sample}": batch.pieces[sample, assay]
         for batch in batches
-        for (sample, assay), piece in batch.pieces.items()
-        if assay.startswith("taxa_") and (sample, assay) in scored and (sample, assay) not in out
+        for sample, assay in batch.scored
+        if assay.startswith("taxa_") and (sample, assay) not in out
     }
 
 

@@ -1,7 +1,7 @@
 """How a long run tells how far it is, without knowing who listens."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rabiomarkers.store import StepResult
@@ -12,17 +12,9 @@ type Tell = Callable[[StepResult], None]
 class Progress(Protocol):
     """Is told of each stage as it begins, and of each of its steps as it ends."""
 
-    def stage(self, label: str, total: int) -> "Stage":
+    def stage(self, label: str, total: int) -> AbstractContextManager[Tell]:
         """A context that yields the function to call with each finished step."""
         ...
-
-
-class Stage(Protocol):
-    """What `Progress.stage` returns."""
-
-    def __enter__(self) -> Tell: ...
-
-    def __exit__(self, *error: object) -> bool | None: ...
 
 
 class _Silent:

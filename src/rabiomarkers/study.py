@@ -94,7 +94,7 @@ class Study:
         return inside[0].as_posix() if inside else Path(path).name
 
     def files(self) -> list[SampleFile]:
-        """Every file that holds a sample that is used, once per assay."""
+        """Every file that holds a sample that is used, once per assay, sorted by label."""
         columns = ["path", "assay", "taxonomy", "tree"]
         rows = usable_samples(self.samples).fillna({"taxonomy": "", "tree": ""})
         files = []
@@ -110,7 +110,7 @@ class Study:
                     tree=Path(tree) if tree else None,
                 )
             )
-        return files
+        return sorted(files, key=lambda file: (file.label, file.assay))
 
 
 def data_root_of(folder: Path, settings: StudySettings) -> Path | None:

@@ -134,6 +134,8 @@ _IDENTITY: dict[str, Kind] = {
     "assay": "text",
 }
 
+_WHICH: dict[str, Kind] = {"sample_id": "text", "assay": "text"}
+
 FEATURES = Table(
     name="features",
     columns=_IDENTITY | dict(SAMPLE_FEATURES.columns),
@@ -144,7 +146,7 @@ FEATURES = Table(
 
 QC = Table(
     name="quality",
-    columns={"sample_id": "text", "assay": "text"} | dict(SAMPLE_QC.columns),
+    columns=_WHICH | dict(SAMPLE_QC.columns),
     key=("sample_id", "assay", "measure"),
     may_be_empty=frozenset({"value", "limit"}),
 )

@@ -55,7 +55,8 @@ def test_c1_at_full_size(test, noise, n):
     at_5, at_1 = null_rates(TESTS[test], noise, sets=sets, n=n, seed=12)
     assert at_5 <= at_most(0.05, sets)
     assert at_1 <= at_most(0.01, sets)
-    assert at_5 >= (0.01 if n < 10 or noise == "rounded" else 0.04)  # few pairs leave few p-values below 0.05
+    if n >= 8:  # of six pairs with a zero among them none can reach 0.05
+        assert at_5 >= (0.01 if noise == "rounded" else 0.03)
 
 
 @pytest.mark.calibration

@@ -23,8 +23,27 @@ def read(tmp_path):
 
 @pytest.mark.parametrize(
     "unit",
-    ["1e9/L", "10^9/L", "10*9/L", "x10^9/L", "x 10^9/l", "10E9/L", "10⁹/L", "G/L", "Gpt/l", "K/uL", "K/µL", "10^3/uL"]
-    + ["x10^3/µl", "x10³/μL", "10*3/uL", "K/mcL", "K/mm3", "/nL", "10**9/L"],
+    [
+        "1e9/L",
+        "10^9/L",
+        "10*9/L",
+        "x10^9/L",
+        "x 10^9/l",
+        "10E9/L",
+        "10⁹/L",
+        "G/L",
+        "Gpt/l",
+        "K/uL",
+        "K/µL",
+        "10^3/uL",
+        "x10^3/µl",
+        "x10³/μL",
+        "10*3/uL",
+        "K/mcL",
+        "K/mm3",
+        "/nL",
+        "10**9/L",
+    ],
 )
 def test_all_ways_to_write_billions_a_litre_are_one(read, unit):
     piece = read(f"S1,WBC,6.5,{unit}\n")["S1"]

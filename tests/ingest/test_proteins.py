@@ -27,7 +27,8 @@ def read(tmp_path):
 
 
 def rows(piece):
-    return piece[["analyte", "value", "unit", "flag"]].astype({"value": str}).to_numpy().tolist()
+    cells = piece[["analyte", "value", "unit", "flag"]].itertuples(index=False)
+    return [[analyte, str(value), unit, flag] for analyte, value, unit, flag in cells]
 
 
 def test_units_stand_in_the_titles_and_flags_beside(read):

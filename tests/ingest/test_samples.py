@@ -122,7 +122,7 @@ def test_the_optional_columns_are_checked(read, column, value, told):
     ],
 )
 def test_a_faulty_header_is_told(read, header, column, told):
-    row = GOOD[0].split(",") + ["x"]
+    row = [*GOOD[0].split(","), "x"]
     _, problems = read([",".join(row[: header.count(",") + 1])], header=header)
     assert [(problem.row, problem.column) for problem in problems][:1] == [(1, column)]
     assert told in str(problems[0])

@@ -86,6 +86,17 @@ def test_separable_data_converge_under_a_small_penalty():
     assert ((fitted.decision(values)[0] > 0) == (np.arange(10) > 6)).all()
 
 
+def test_a_step_that_goes_too_far_is_halved():
+    """Features with tails so heavy that a whole Newton step raises the loss, found by search."""
+    generator = np.random.default_rng(206)
+    patients, features = generator.integers(5, 40), generator.integers(1, 4)
+    values = generator.standard_cauchy(size=(patients, features)) ** 3
+    labels = generator.random(patients) < 0.2
+    labels[:2], labels[2:4] = True, False
+    ours = RidgeLogistic(penalty=1e-6).fit(values, labels).predict_proba(values)
+    np.testing.assert_allclose(ours, peer(patients, 1e-6).fit(values, labels).predict_proba(values), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("penalty", [0.0, -1.0, float("nan")])
 def test_a_penalty_must_be_positive(penalty):
     with pytest.raises(PredictionError, match="penalty must be above 0"):

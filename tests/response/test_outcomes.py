@@ -162,7 +162,17 @@ def test_median_survival_counts_those_without_followup():
     )
     found = endpoints(outcome_table(patients(*"ABCDEF"), None, None, followup))["pfs"]
     assert (found["median_days"], found["n"], found["events"]) == (30.0, 5, 5)
-    assert found["note"] == "1 patients without follow-up left out"
+    assert found["note"].endswith("without follow-up, left out: 1 of 6 patients")
+
+
+def test_an_open_upper_limit_is_said_in_words():
+    followup = pd.DataFrame(
+        {"patient_id": list("ABCD"), "pfs_days": [10.0, 20.0, 30.0, 40.0], "progressed": [True, True, True, False]}
+    )
+    found = endpoints(outcome_table(patients(*"ABCD"), None, None, followup))["pfs"]
+    assert found["median_days"] == 25.0  # S is one half from 20 to 30: the middle
+    assert found["ci_high"] is None
+    assert found["note"] == "upper limit not reached in the time observed"
 
 
 def test_adverse_events_count_each_patient_once_at_the_worst_grade():

@@ -27,6 +27,7 @@ from rabiomarkers.tables import (
 )
 
 PRE, POST = "pre", "post"
+INJECTION = "<script>alert(1)</script>"
 
 # feature: compartment, assay, unit (of the change), tier, mean before, spread, planted change, note
 NAMED = {

@@ -84,8 +84,7 @@ def change_table(
     measured
         From `pairing`: adds the features without any pair and why patients are missing.
     primary, secondary
-        The plan's feature names or patterns, each optionally ``compartment:pattern``. An entry that matches nothing has a row
-        with 0 pairs.
+        The plan's names or patterns, each optionally ``compartment:pattern``; one that matches nothing has a row with 0 pairs.
     test
         "signed_rank" (estimate: Hodges-Lehmann) or "sign_flip" (estimate: mean); the interval is that of the same test.
     level
@@ -101,16 +100,12 @@ def change_table(
     rows = _planned_rows(measured if measured is not None else _measured_in(deltas), primary, secondary)
     wide = deltas.pivot(index=FEATURE, columns="patient_id", values="change")
     differences = wide.reindex(pd.MultiIndex.from_frame(rows[FEATURE])).to_numpy(dtype=np.float64)
-    if test == "signed_rank":
-        tested = signed_rank_many(differences, level=level)
-    else:
-        tested = sign_flip_many(differences, level=level, seed=seed)
+    tested = _tested(differences, test=test, level=level, seed=seed)
     table = pd.concat([rows, tested.rename(columns={"n": "n_pairs", "note": "reason"})], axis=1)
     table["effect_size"] = standardised_changes(differences)
     table["note"] = [_note(row) for row in table.to_dict("records")]
     table["q_value"] = benjamini_hochberg(table["p_value"], table["family"])
-    order = table["tier"].map(TIERS.index)
-    ordered = table.assign(order=order).sort_values(["order", *FEATURE], kind="stable")
+    ordered = table.assign(order=table["tier"].map(TIERS.index)).sort_values(["order", *FEATURE])
     return CHANGES.check(ordered[list(CHANGES.columns)])
 
 
@@ -264,6 +259,12 @@ def _planned_rows(measured: pd.DataFrame, primary: Sequence[str], secondary: Seq
     columns = [*FEATURE, "unit", "family", "tier", "missing"]
     both = pd.DataFrame([*rows[columns].to_dict("records"), *absent], columns=columns, dtype="str")
     return both.drop_duplicates(FEATURE).reset_index(drop=True)
+
+
+def _tested(differences: NDArray[np.float64], *, test: TestName, level: float, seed: int) -> pd.DataFrame:
+    if test == "signed_rank":
+        return signed_rank_many(differences, level=level)
+    return sign_flip_many(differences, level=level, seed=seed)
 
 
 def _note(row: Mapping[Any, Any]) -> str:

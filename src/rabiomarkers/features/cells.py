@@ -59,17 +59,20 @@ def doublet_scores(counts: csr_matrix, *, seed: int) -> NDArray[np.float64]:
     centre, spread = levels.mean(axis=0), levels.std(axis=0)
     spread[spread == 0] = 1
     real.X, artificial.X = (levels - centre) / spread, (doubled - centre) / spread
-    sc.pp.scrublet(
-        real,
-        adata_sim=artificial,
-        mean_center=False,  # both are already
-        normalize_variance=False,
-        n_prin_comps=min(_DOUBLET_COMPONENTS, len(chosen) - 1, len(totals) - 1),
-        use_approx_neighbors=False,
-        threshold=DOUBLET_SCORE,
-        random_state=seed,
-        verbose=False,
-    )
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # its rates, which are not used, where no sum of cells stands out
+        sc.pp.scrublet(
+            real,
+            adata_sim=artificial,
+            mean_center=False,  # both are already
+            normalize_variance=False,
+            n_prin_comps=min(_DOUBLET_COMPONENTS, len(chosen) - 1, len(totals) - 1),
+            use_approx_neighbors=False,
+            threshold=DOUBLET_SCORE,
+            random_state=seed,
+            verbose=False,
+        )
     return np.asarray(real.obs["doublet_score"], dtype=np.float64)
 
 

@@ -271,7 +271,7 @@ def read_tree(path: Path) -> "TreeNode":
 
     reader: Callable[..., TreeNode] = TreeNode.read
     try:
-        return reader(str(path), format="newick", convert_underscores=False)
+        return reader(str(path), format="newick", verify=False, convert_underscores=False)
     except (NewickFormatError, UnrecognizedFormatError) as error:
         raise AbundanceError(f"{path.name} is not a newick tree: {error}") from error
 

@@ -59,12 +59,16 @@ def expression_scale(seen: Look) -> ExpressionScale:
 
 
 def abundance_scale(seen: Look) -> AbundanceScale:
-    """Fractions sum to 1 at most, percentages to 100, rounding allowed for; counts are whole and are not capped."""
+    """Fractions sum to 1 at most, percentages to 100, rounding allowed for; counts are whole and are not capped.
+
+    Whole numbers that sum to 100 or less may be either; they are called percentages here, and `check_abundance` lets the
+    declaration decide.
+    """
     if seen.total == 0:
         return "empty"
     if seen.total <= 1.001:
         return "fractions"
-    if seen.total <= 100.5 and seen.whole < 1:
+    if seen.total <= 100.5:
         return "percent"
     return "counts" if seen.whole == 1 else "fractional"
 
@@ -121,7 +125,7 @@ def check_abundance(looks: Mapping[str, Look], assay: str, findings: Findings) -
             "fractions": ("relative abundances", counts, "declare the assay taxa_relabund, or supply counts"),
             "fractional": ("numbers that are not whole", counts, "supply the counts before any normalisation"),
         }
-        # a sample with a single read sums to 1, too
+        # few reads sum to 1 or 100, too
         scales = {name: "counts" if looks[name].whole == 1 else scale for name, scale in scales.items()}
     else:
         told = {

@@ -128,7 +128,10 @@ def _olink(table: Delimited, sample_ids: Sequence[str], findings: Findings) -> p
     values = number_columns(table, {at["NPX"]: "NPX"}, findings, absent_allowed=True)["NPX"]
     twice = names[mine & names.duplicated(["SampleID", "OlinkID"])]
     findings.add_cells(
-        [(line, "OlinkID", f"{assay} of {sample} again") for line, sample, _, assay in twice.itertuples()],
+        [
+            (int(line), "OlinkID", f"{assay} of {sample} again")
+            for line, sample, assay in twice[["SampleID", "OlinkID"]].itertuples()
+        ],
         "each assay of a sample once",
         "give repeated samples ids of their own",
     )

@@ -62,11 +62,7 @@ def design_matrix(
     long = _baseline(features, contrast[0]) if feature_set == "baseline" else _change(deltas)
     chosen, refused = _choose(long, names, _unusable(features, long), maximum_features)
     used = long[long["column"].isin(chosen) & long["value"].notna()]
-    if used.duplicated(["patient_id", "column"]).any():
-        raise PredictionError(
-            f"The {feature_set} table holds a feature twice for one patient; one value each is needed."
-        )
-    wide = used.pivot(index="patient_id", columns="column", values="value").reindex(columns=chosen)
+    wide = _wide(used, chosen)
     units = dict(zip(used["column"], used["unit"], strict=True))
     labels, left_out = _labels(outcomes, wide.index, _absence(feature_set, contrast))
     matrix = wide.sort_index() if outcomes is None else wide.reindex(labels.index)

@@ -251,7 +251,12 @@ def _progression_free(outcomes: pd.DataFrame, level: float) -> dict[str, Any]:
         known["pfs_days"].to_numpy(dtype=float), known["progressed"].to_numpy(dtype=float), level=level
     )
     absent = len(outcomes) - len(known)
-    notes = [facts.note, f"{absent} patients without follow-up left out" if absent else ""]
+    open_above = np.isfinite(facts.median) and not np.isfinite(facts.ci_high)
+    notes = [
+        facts.note,
+        "upper limit not reached in the time observed" if open_above else "",
+        f"without follow-up, left out: {absent} of {len(outcomes)} patients" if absent else "",
+    ]
     return {
         "median_days": _finite(facts.median),
         "ci_low": _finite(facts.ci_low),

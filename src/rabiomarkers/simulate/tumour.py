@@ -108,7 +108,7 @@ def _members(signatures: pd.DataFrame, *names: str) -> pd.DataFrame:
 
 def _infiltration(signatures: pd.DataFrame, genes: pd.Index) -> Numbers:
     """How strongly a gene follows immune infiltration: the strongest of its axes, 0 for most genes."""
-    immune = signatures[~signatures["signature"].isin(_STROMAL)]
+    immune = signatures[~signatures["signature"].isin(_STROMAL) & (signatures["direction"] == 1)]
     loading = immune["axis"].map(_INFILTRATION).fillna(0.0).groupby(immune["gene"]).max()
     loading.loc[list(_INFILTRATING_TARGETS)] = 0.8
     return np.asarray(loading.reindex(genes, fill_value=0.0), dtype=np.float64)

@@ -27,13 +27,12 @@ class MatchingTest:
 def matching_test(distances: ArrayLike, *, matchings: int = 9999, seed: int = 1) -> MatchingTest:
     """Test the mean of own-pair distances against all ways of giving each patient someone's second sample.
 
-    Whole samples change hands, so the distances of one sample are never taken for independent ones (a rank test of the n own
-    against the n(n - 1) other distances does that, and gives p far too small).
+    A rank test of the n own against the n(n - 1) other distances takes those of one sample for independent: p far too small.
 
     Parameters
     ----------
     distances
-        n x n: first sample of patient i against second sample of patient j; own pairs on the diagonal.
+        n x n: first sample of patient i to second sample of patient j; own pairs on the diagonal.
     matchings, seed
         Beyond 8 patients: that many seeded matchings, p = (count + 1) / (matchings + 1). Up to 8, all n! are counted.
 
@@ -52,19 +51,19 @@ def matching_test(distances: ArrayLike, *, matchings: int = 9999, seed: int = 1)
         raise StatisticsError(
             "A matching test needs a square table of finite distances, patients in the same order twice."
         )
+    own = np.diag(table)
     if n < 2:
-        own = float(table.mean()) if n else float("nan")
+        mean = float(own.mean()) if n else np.nan
         return MatchingTest(
-            statistic=own, p_value=np.nan, p_floor=np.nan, p_count=None, p_total=None, test="not tested"
+            statistic=mean, p_value=np.nan, p_floor=np.nan, p_count=None, p_total=None, test="not tested"
         )
     exact = n <= EXACT_PATIENTS
     chosen = np.array(list(permutations(range(n)))) if exact else _random_matchings(n, matchings, seed)
     sums = table[np.arange(n), chosen].sum(axis=1)
-    own_sum = float(np.trace(table))
-    count = int((sums <= own_sum + 1e-12 * n).sum()) + (not exact)  # a matching that ties up to float noise ties
+    count = int((sums <= own.sum() + 1e-12 * n).sum()) + (not exact)  # what ties but for float noise ties
     total = factorial(n) if exact else matchings + 1
     return MatchingTest(
-        statistic=own_sum / n,
+        statistic=float(own.mean()),
         p_value=count / total,
         p_floor=1.0 / total,
         p_count=count,

@@ -1,0 +1,194 @@
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from rabiomarkers.errors import CellError, ScaleError
+from rabiomarkers.features.annotation import UNASSIGNED
+from rabiomarkers.features.cells import call_cells, cell_features, cell_sample_quality, cell_step, doublet_scores
+from rabiomarkers.files import read_table, write_cells
+from rabiomarkers.knowledge import config_path
+
+OPTIONS = {"minimum_genes": 50, "maximum_mitochondrial_percent": 20.0, "minimum_score_margin": 0.1, "seed": 1}
+
+
+def called_as(*types: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "barcode": [str(number) for number in range(len(types))],
+            "genes": 1000,
+            "mitochondrial_percent": 5.0,
+            "kept": True,
+            "doublet": False,
+            "cell_type": list(types),
+        }
+    )
+
+
+def test_fractions_are_of_intact_single_cells_and_sum_to_one(tree):
+    called = called_as("CD8_TEM", "CD8_TEM", "B_naive", UNASSIGNED, "CD8_TEM", "CD8_TEM")
+    called.loc[4, "doublet"], called.loc[5, "kept"] = True, False
+    values = cell_features(called, tree, pd.Index(tree.genes)).set_index("feature")["value"]
+    assert values["fraction_CD8_TEM"] == 0.5
+    assert values["fraction_unassigned"] == 0.25
+    assert values["fraction_MAIT"] == 0.0
+    assert values.filter(like="fraction_").sum() == pytest.approx(1)
+
+
+def test_the_log_ratio_adds_half_a_cell_to_every_type_of_the_closed_list(tree):
+    values = cell_features(called_as(*["CD8_TEM"] * 4), tree, pd.Index(tree.genes)).set_index("feature")["value"]
+    # 29 types at 0.5, one at 4.5: ln 4.5 - (29 ln 0.5 + ln 4.5) / 30 = 29 / 30 * ln 9
+    assert values["clr_CD8_TEM"] == pytest.approx(29 / 30 * np.log(9))
+    assert values["clr_Treg"] == pytest.approx(-np.log(9) / 30)
+    assert values.filter(like="clr_").sum() == pytest.approx(0, abs=1e-12)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from(["CD8_TEM", "Treg", "B_naive", UNASSIGNED]), min_size=1, max_size=30), st.randoms())
+def test_the_order_of_cells_changes_no_fraction(types, random):
+    from rabiomarkers.features.annotation import marker_tree
+    from rabiomarkers.knowledge import load_markers
+
+    tree = marker_tree(load_markers(config_path("markers/immune_markers.csv")))
+    mixed = list(types)
+    random.shuffle(mixed)
+    genes = pd.Index(tree.genes)
+    pd.testing.assert_frame_equal(
+        cell_features(called_as(*types), tree, genes), cell_features(called_as(*mixed), tree, genes)
+    )
+
+
+def test_a_type_without_a_measured_marker_has_no_value(tree):
+    genes = pd.Index([gene for gene in tree.genes if gene not in tree.own["Treg"]])
+    features = cell_features(called_as("CD8_TEM"), tree, genes).set_index("feature")
+    assert np.isnan(features.loc["fraction_Treg", "value"])
+    assert np.isnan(features.loc["clr_Treg", "value"])
+    assert features.loc["clr_Treg", "note"] == "none of this type's markers was measured"
+    assert features.loc["clr_Treg", "coverage"] == 0
+
+
+def test_no_cell_left_is_told(tree):
+    called = called_as("CD8_TEM").assign(kept=False)
+    features = cell_features(called, tree, pd.Index(tree.genes))
+    assert features["value"].isna().all()
+    assert (features["note"] == "no intact single cell was left").all()
+    quality = cell_sample_quality(called).set_index("measure")
+    assert not quality.loc["cells_kept", "passed"]
+
+
+def test_only_unassigned_cells_have_fractions_but_no_log_ratio(tree):
+    features = cell_features(called_as(UNASSIGNED), tree, pd.Index(tree.genes)).set_index("feature")
+    assert features.loc["fraction_unassigned", "value"] == 1.0
+    assert features.loc["clr_Treg", "note"] == "no cell was assigned to a type"
+
+
+def test_cells_are_called_and_counted_right(make_cells, markers, tree):
+    cells = make_cells(cells=1000, doublets=50)
+    called = call_cells(cells, markers, **OPTIONS)
+    truth = cells.obs["truth"].reindex(called["barcode"]).to_numpy()
+    single = (called["kept"] & ~called["doublet"]).to_numpy() & (truth != "doublet")
+    assert (called["cell_type"].to_numpy()[single] == truth[single]).mean() >= 0.95
+    assert called.loc[truth == "doublet", "doublet"].mean() > 0.2
+    assert called.loc[truth != "doublet", "doublet"].mean() < 0.02
+    features = cell_features(called, tree, pd.Index(cells.var_names)).set_index("feature")["value"]
+    shares = pd.Series(truth[truth != "doublet"]).value_counts(normalize=True)
+    assert max(abs(features[f"fraction_{name}"] - share) for name, share in shares.items()) < 0.02
+
+
+def test_the_order_of_cells_and_genes_in_the_file_changes_nothing(make_cells, markers):
+    cells = make_cells(cells=200)
+    rng = np.random.default_rng(3)
+    mixed = cells[rng.permutation(cells.n_obs), rng.permutation(cells.n_vars)].copy()
+    pd.testing.assert_frame_equal(call_cells(mixed, markers, **OPTIONS), call_cells(cells, markers, **OPTIONS))
+
+
+def test_broken_cells_and_empty_droplets_are_left_out(make_cells, markers):
+    cells = make_cells(cells=60)
+    counts = cells.X.toarray()
+    counts[0, 3:] = 0  # an empty droplet: at most three genes
+    counts[1, -3:] = 2000  # a broken cell: mostly mitochondrial
+    changed = AnnData(csr_matrix(counts), obs=cells.obs, var=cells.var)
+    called = call_cells(changed, markers, **OPTIONS).set_index("barcode")
+    assert called.loc[cells.obs_names[:2], "kept"].tolist() == [False, False]
+    assert called["kept"].sum() == 58
+    assert called.loc[cells.obs_names[1], "mitochondrial_percent"] > 50
+
+
+def test_without_mitochondrial_genes_their_share_is_empty_and_takes_no_cell_out(make_cells, markers):
+    cells = make_cells(cells=40)
+    called = call_cells(cells[:, :-3].copy(), markers, **OPTIONS)
+    assert called["mitochondrial_percent"].isna().all()
+    assert called["kept"].all()
+
+
+def test_few_cells_are_called_without_looking_for_doublets(make_cells, markers):
+    called = call_cells(make_cells(cells=40), markers, **OPTIONS)
+    assert not called["doublet"].any()
+    quality = cell_sample_quality(called, minimum_cells=50).set_index("measure")
+    assert np.isnan(quality.loc["doublet_share", "value"])
+    assert quality.loc["cells_kept", ["value", "limit", "passed"]].tolist() == [40.0, ">= 50", False]
+
+
+def test_a_sample_without_cells_gives_empty_calls(make_cells, markers):
+    called = call_cells(make_cells(cells=40)[:0].copy(), markers, **OPTIONS)
+    assert called.empty
+    assert not cell_sample_quality(called).set_index("measure").loc["cells_kept", "passed"]
+
+
+def test_values_that_are_no_counts_are_refused(make_cells, markers):
+    cells = make_cells(cells=10)
+    cells.X = cells.X * np.float32(0.3)
+    with pytest.raises(ScaleError, match=r"Is \.X normalised"):
+        call_cells(cells, markers, **OPTIONS)
+
+
+def test_a_gene_that_occurs_twice_is_refused(make_cells, markers):
+    cells = make_cells(cells=10)
+    cells = cells[:, [0, 0, 1]].copy()
+    with pytest.raises(CellError, match="more than once"):
+        call_cells(cells, markers, **OPTIONS)
+
+
+def test_doublet_scores_depend_on_the_seed_alone(make_cells):
+    counts = make_cells(cells=150).X
+    assert (doublet_scores(counts, seed=1) == doublet_scores(counts, seed=1)).all()
+
+
+def test_doublets_score_higher_than_single_cells(make_cells):
+    cells = make_cells(cells=600, doublets=40)
+    scores = doublet_scores(cells.X, seed=1)
+    doublet = (cells.obs["truth"] == "doublet").to_numpy()
+    assert np.median(scores[doublet]) > np.quantile(scores[~doublet], 0.75)
+
+
+def test_the_step_writes_the_same_bytes_twice(make_cells, tmp_path):
+    cells = make_cells(cells=150)
+    del cells.obs["truth"]
+    write_cells(cells, tmp_path / "S1.h5ad")
+    inputs = {"sample": tmp_path / "S1.h5ad", "markers": config_path("markers/immune_markers.csv")}
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        info = cell_step(inputs, tmp_path / folder, minimum_cells=100, **OPTIONS)
+    assert info == {"cells": 150, "kept": 150}
+    for name in ("features.parquet", "qc.parquet", "cells.parquet"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert read_table(tmp_path / "one" / "qc.parquet")["passed"].all()
+    assert "barcode" in read_table(tmp_path / "one" / "cells.parquet").columns
+
+
+def test_the_simulated_trial_is_called_right(markers):
+    from rabiomarkers.simulate.cells import blood_samples
+    from rabiomarkers.simulate.design import design_trial
+
+    design = design_trial(patients=1, seed=7)
+    _, blood = next(iter(blood_samples(design, design.patients[0], cells=800)))
+    called = call_cells(blood.cells, markers, **OPTIONS | {"minimum_genes": 200}).merge(
+        blood.truth, on="barcode", suffixes=("", "_true")
+    )
+    intact = called[called["kept"] & ~called["doublet"] & ~called["doublet_true"] & ~called["broken"]]
+    assert intact["true_type"].nunique() >= 12
+    assert (intact["cell_type"] == intact["true_type"]).mean() >= 0.95  # measured 0.99
+    assert not called.loc[called["broken"], "kept"].any()

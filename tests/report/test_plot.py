@@ -1,0 +1,53 @@
+import plotly.graph_objects as go
+import pytest
+
+import rabiomarkers as ra
+from rabiomarkers.errors import ResultsError
+from rabiomarkers.report import plot
+
+
+def test_every_figure_of_the_report_can_be_had_in_a_notebook(results):
+    figures = [
+        plot.waterfall(results),
+        plot.waterfall(results, colour="RA_RESPONSE_CORE"),
+        plot.paired(results, "RA_RESPONSE_CORE", colour="responder"),
+        plot.paired(results, ["NLR", "shannon"], colour=None),
+        plot.forest(results),
+        plot.forest(results, tier="primary"),
+        plot.ordination(results),
+        plot.ledger(results),
+        plot.quality(results),
+        plot.null_distribution(results, "ridge_change"),
+    ]
+    assert all(isinstance(figure, go.Figure) for figure in figures)
+
+
+def test_the_package_offers_the_plots_under_one_name():
+    assert ra.plot is plot
+
+
+def test_a_paired_plot_draws_each_pair_of_the_feature_with_the_trials_timepoints(results):
+    figure = plot.paired(results, "RA_RESPONSE_CORE")
+    assert len(figure.data) == 9
+    assert list(figure.layout.xaxis.ticktext) == ["pre", "post"]
+
+
+def test_the_nearest_names_are_told_for_a_feature_that_is_not_there(results):
+    with pytest.raises(ResultsError, match=r"There is no feature 'ra_response_cor'\. Did you mean RA_RESPONSE_CORE"):
+        plot.paired(results, "ra_response_cor")
+
+
+def test_some_names_are_told_where_none_is_near(results):
+    with pytest.raises(ResultsError, match=r"There is no feature 'zzzz'; there are: CYT_ROONEY_2015, .* and \d+ more"):
+        plot.waterfall(results, colour="zzzz")
+
+
+def test_an_unknown_tier_model_flag_or_compartment_is_told(results):
+    with pytest.raises(ResultsError, match=r"no tier 'primery'\. Did you mean primary"):
+        plot.forest(results, tier="primery")
+    with pytest.raises(ResultsError, match=r"no model 'ridge_chnge'\. Did you mean ridge_change"):
+        plot.null_distribution(results, "ridge_chnge")
+    with pytest.raises(ResultsError, match=r"no flag of the outcomes to colour by 'respond'\. Did you mean responder"):
+        plot.paired(results, "NLR", colour="respond")
+    with pytest.raises(ResultsError, match=r"'NLR' was measured in blood, not in 'tumour'"):
+        plot.paired(results, "NLR", compartment="tumour")

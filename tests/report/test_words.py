@@ -1,0 +1,97 @@
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rabiomarkers.report.words import (
+    NOT_ESTIMABLE,
+    absent,
+    call_of_change,
+    interval,
+    number,
+    p_with_floor,
+    percent,
+    percents,
+    plural,
+    signed,
+    yes_no,
+)
+
+ROW = {"estimate": 0.1, "p_value": 0.002, "p_floor": 0.00195, "q_value": 0.006, "n_pairs": 10, "note": None}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (62.0, "62"),
+        (0.0019531, "0.00195"),
+        (0.0002, "0.0002"),
+        (-0.36, "\N{MINUS SIGN}0.360"),
+        (12.345, "12.3"),
+        (12_400_000.0, "12\N{NARROW NO-BREAK SPACE}400\N{NARROW NO-BREAK SPACE}000"),
+        (1.62e-11, "1.6×10\N{SUPERSCRIPT MINUS}\N{SUPERSCRIPT ONE}\N{SUPERSCRIPT ONE}"),
+    ],
+)
+def test_a_number_has_three_significant_digits_and_a_true_minus_sign(value, shown):
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), float("inf"), pd.NA])
+def test_an_absent_number_is_said_in_words_with_its_reason(nothing):
+    assert number(nothing) == NOT_ESTIMABLE
+    assert percent(nothing, "no patient") == "not estimable: no patient"
+    assert yes_no(nothing) == "not known"
+
+
+def test_a_reason_that_says_not_estimable_is_not_said_twice():
+    assert absent("not estimable: no responders") == "not estimable: no responders"
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_no_number_is_ever_printed_as_nan_or_left_blank(value):
+    shown = number(value)
+    assert shown
+    assert "nan" not in shown
+    assert "inf" not in shown
+
+
+@given(st.floats(min_value=1e-3, max_value=999))
+def test_a_number_reads_back_to_within_its_last_digit(value):
+    assert math.isclose(float(number(value)), value, rel_tol=0.005)
+
+
+def test_the_floor_stands_beside_the_p_value():
+    assert p_with_floor(0.0625, 0.0625) == "0.0625 (floor\N{NO-BREAK SPACE}0.0625)"
+
+
+def test_an_interval_tells_the_level_it_achieves():
+    assert interval(-0.5, 1.5, 0.9512) == "\N{MINUS SIGN}0.500 to 1.50 (95.1\N{NO-BREAK SPACE}%)"
+
+
+def test_three_of_ten_have_the_exact_interval_of_the_textbook():  # VALIDITY.md, section 1
+    assert percents(0.0667395, 0.6524528) == "6.7 to 65.2\N{NO-BREAK SPACE}%"
+
+
+def test_a_positive_change_carries_its_sign():
+    assert signed(0.25) == "+0.250"
+
+
+def test_one_is_not_plural():
+    assert [plural(1, "pair"), plural(0, "pair"), plural(None, "pair")] == ["1 pair", "0 pairs", "not estimable pairs"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "call"),
+    [
+        ({}, "rose"),
+        ({"estimate": -0.1}, "fell"),
+        ({"q_value": 0.2}, "no change shown"),
+        ({"p_value": 0.0625, "p_floor": 0.0625, "n_pairs": 5}, "cannot reach 0.05 with 5 pairs"),
+        ({"p_value": None, "note": "2 pairs, 3 are needed"}, "not estimable: 2 pairs, 3 are needed"),
+    ],
+)
+def test_the_call_of_a_change_never_says_more_than_its_pairs_allow(changed, call):
+    assert call_of_change(ROW | changed) == call
