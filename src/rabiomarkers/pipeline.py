@@ -211,6 +211,7 @@ def _analyse(
         "compare stools",
         distance_step,
         {"samples": tables["samples"], **_stool_pieces(batches, failed)},
+        contrast=list(settings.contrast),
         depth=settings.stool.depth,
         seed=settings.seed,
     )

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.features.blood_counts import blood_count_features, blood_count_quality, blood_count_step
@@ -53,6 +53,7 @@ def test_a_blood_count_without_a_row_has_empty_ratios():
     assert features["value"].isna().all()
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 100), st.floats(0.1, 100), st.floats(0.01, 1000))
 def test_a_change_of_unit_leaves_the_ratio_as_it_is(neutrophils, lymphocytes, factor):
     one = by_feature(blood(neutrophils=neutrophils, lymphocytes=lymphocytes)).loc["NLR", "value"]

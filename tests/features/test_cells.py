@@ -46,7 +46,7 @@ def test_the_log_ratio_adds_half_a_cell_to_every_type_of_the_closed_list(tree):
     assert values.filter(like="clr_").sum() == pytest.approx(0, abs=1e-12)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(["CD8_TEM", "Treg", "B_naive", UNASSIGNED]), min_size=1, max_size=30), st.randoms())
 def test_the_order_of_cells_changes_no_fraction(types, random):
     from rabiomarkers.features.annotation import marker_tree
@@ -147,7 +147,7 @@ def test_values_that_are_no_counts_are_refused(make_cells, markers):
 
 def test_a_gene_that_occurs_twice_is_refused(make_cells, markers):
     cells = make_cells(cells=10)
-    cells = cells[:, [0, 0, 1]].copy()
+    cells = cells[:, [0, 0, 1]]  # a view, as a copy warns
     with pytest.raises(CellError, match="more than once"):
         call_cells(cells, markers, **OPTIONS)
 

@@ -93,7 +93,7 @@ def test_one_taxon_has_no_diversity():
     assert diversity(pd.Series({"a": 100}), depth=10, seed=1) == {"observed_taxa": 1.0, "shannon": 0.0, "simpson": 0.0}
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 200), min_size=3, max_size=12).filter(lambda counts: sum(counts) >= 20), st.randoms())
 def test_the_order_of_the_taxa_and_taxa_without_reads_change_nothing(counts, random):
     table = pd.Series(counts, index=[f"t{place:02d}" for place in range(len(counts))])
@@ -112,6 +112,7 @@ def test_values_that_are_no_reads_are_refused():
             diversity(pd.Series({"a": bad, "b": 50.0}), depth=10, seed=1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 1), min_size=1, max_size=8), st.floats(0.01, 100))
 def test_diversity_of_shares_does_not_change_with_their_sum(shares, factor):
     table = pd.Series(shares, index=[f"t{place}" for place in range(len(shares))])

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.features.proteins import protein_features, protein_quality, protein_step
@@ -47,6 +47,7 @@ def test_a_sample_without_any_value_fails_quality(values):
     assert not protein_quality(proteins(values)).set_index("measure").loc["analytes_measured", "passed"]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.floats(0, 1e6), max_size=6))
 def test_no_value_is_changed_or_lost(values):
     features = protein_features(proteins(values))

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
@@ -97,6 +97,7 @@ expressions = st.lists(st.integers(0, 1000), min_size=6, max_size=30).map(
 )
 
 
+@settings(deadline=None)
 @given(expressions, st.floats(0.5, 1000))
 def test_the_rank_score_is_unchanged_by_a_factor_and_by_a_logarithm(expression, factor):
     up, down = ["G0", "G3"], ["G1"]
@@ -105,6 +106,7 @@ def test_the_rank_score_is_unchanged_by_a_factor_and_by_a_logarithm(expression, 
         assert rank_score(changed, up, down) == pytest.approx(score, abs=1e-12, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(expressions, st.randoms(use_true_random=False))
 def test_the_order_of_the_genes_plays_no_part(expression, random):
     shuffled = list(expression.index)
@@ -113,6 +115,7 @@ def test_the_order_of_the_genes_plays_no_part(expression, random):
     assert rank_score(expression[shuffled], ["G3", "G0"], ["G1"]) == pytest.approx(score, abs=1e-12, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(expressions)
 def test_swapping_up_and_down_changes_only_the_sign(expression):
     forth = rank_score(expression, ["G0", "G2"], ["G1", "G4"])

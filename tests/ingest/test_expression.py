@@ -195,12 +195,15 @@ def test_a_sample_that_stands_twice_is_told(write):
         (b"gene,S1,S2\n", "no rows below the header"),
         (b"gene\nCD8A\n", "a single column"),
         (b"PK\x03\x04", "an Excel workbook"),
+        (b'gene,S1,S2\n"CD8A,1,2\nGZMB",3,4\n', "1 fields; 3"),
+        (b'gene,S1,S2\n"CD8A",1,"2\n"GZMB",3,4\n', "a quotation mark that is not closed"),
+        (b"gene,S1,S2\n" + b"CD8A,1\n" * 9, "counts.csv: 4 more such lines"),
         (b"gene,S1,S2\nCD8A\x00,1,2\n", "binary data"),
         (b"\x89HDF\r\n\x1a\nrest", "no readable .h5ad"),
     ],
 )
 def test_an_empty_or_broken_file_is_told(write, content, told):
-    assert told in str(problems_of(write(content))[0])
+    assert told in "\n".join(map(str, problems_of(write(content))))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

@@ -66,7 +66,7 @@ def test_a_sheet_without_samples_gives_an_empty_ledger():
     assert pairing_ledger(SAMPLES.empty(), PATIENTS, timepoints=["pre"], failed=NONE_FAILED).empty
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("ABCD"), st.sampled_from(["pre", "post"]), st.booleans()), min_size=1, max_size=8

@@ -39,7 +39,7 @@ def test_the_answer_has_three_to_five_sentences(results):
 def test_the_answer_says_response_with_its_denominator():
     first = answer({"orr": ORR, "primary": []})[0]
     assert first.startswith("3 of 10 patients responded: objective response rate 30")
-    assert first.endswith("(denominator: all patients).")
+    assert first.endswith("; denominator: all patients.")
 
 
 def test_the_sentence_on_retinoic_acid_is_taken_over():

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import StatisticsError
@@ -24,6 +24,7 @@ def test_half_a_count_is_added_to_every_part():
     assert ratios["unseen"] == pytest.approx(-math.log(4.5 / 0.5) / 2)
 
 
+@settings(deadline=None)
 @given(counts_of_parts, st.floats(0.01, 1000))
 def test_clr_without_zeros_does_not_change_with_the_total(counts, factor):
     parts = pd.Series(counts, dtype=float)
@@ -32,6 +33,7 @@ def test_clr_without_zeros_does_not_change_with_the_total(counts, factor):
     )
 
 
+@settings(deadline=None)
 @given(counts_of_parts)
 def test_clr_sums_to_zero_and_keeps_the_order(counts):
     ratios = clr(pd.Series(counts))
@@ -65,6 +67,7 @@ def test_a_balance_adds_half_a_count_to_either_side():
     assert log_balance(0, 10_000) == pytest.approx(math.log(0.5 / 10_000.5))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_swapping_part_and_rest_changes_the_sign_of_the_balance(part, rest):
     total = part + rest

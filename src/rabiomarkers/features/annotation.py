@@ -184,25 +184,27 @@ def annotate(counts: csr_matrix, genes: pd.Index, tree: MarkerTree, *, minimum_m
         }
     )
     best = lineage_of[chances.argmax(axis=1)]
+    beside = np.maximum(totals - np.asarray(marked.sum(axis=1)).ravel(), 1)
     for name, markers in tree.lineage_own.items():
-        if not _is_marked(marked[:, np.isin(names, list(markers))], totals, best == name):
+        if not _is_marked(marked[:, np.isin(names, list(markers))], beside, best == name):
             called.loc[best == name, ["lineage", "cell_type"]] = UNASSIGNED
     return called.astype(_CALLED)
 
 
-def _is_marked(markers: csr_matrix, totals: Numbers, inside: NDArray[np.bool_]) -> bool:
+def _is_marked(markers: csr_matrix, beside: Numbers, inside: NDArray[np.bool_]) -> bool:
     """Whether a lineage's markers are enriched in the cells inside.
 
     Cells of a kind that the table does not know end up in the lineage that says least about them, and do not express its markers.
+    Molecules are counted against those `beside` the markers: in a cell without markers everything else is a larger share.
     """
     if not inside.any() or (~inside).mean() < _OTHERS or markers.sum() == 0:
         return True
-    within, beyond = _rates(markers[inside], totals[inside]), _rates(markers[~inside], totals[~inside])
+    within, beyond = _rates(markers[inside], beside[inside]), _rates(markers[~inside], beside[~inside])
     return bool(np.log(within / beyond).mean() >= np.log(_ENRICHMENT))
 
 
-def _rates(markers: csr_matrix, totals: Numbers) -> Numbers:
-    return (np.asarray(markers.sum(axis=0), dtype=np.float64).ravel() + 0.5) / totals.sum()
+def _rates(markers: csr_matrix, beside: Numbers) -> Numbers:
+    return (np.asarray(markers.sum(axis=0), dtype=np.float64).ravel() + 0.5) / float(beside.sum())
 
 
 def _levels(marked: csr_matrix, totals: Numbers) -> tuple[Numbers, Numbers]:

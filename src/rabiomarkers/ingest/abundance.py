@@ -86,23 +86,17 @@ def read_abundance(
     if tree is not None:
         counted = found.taxa[(found.values > 0).any(axis="columns")]
         check_tree(tree, label=tree.name, taxa=set(counted))
-    order = np.argsort(found.taxa.to_numpy(dtype=str), kind="stable")
-    pieces = {}
-    for sample in sample_ids:
-        values = found.values[sample].to_numpy()[order]
-        piece = pd.DataFrame({"taxon": found.taxa.to_numpy()[order], "value": values})
-        piece["lineage"] = lineages.to_numpy()[order]
-        if assay == "taxa_relabund":
-            piece["value"] = to_fractions(piece["value"])
-        piece = piece.astype({"taxon": "str", "lineage": "str"})
-        piece.attrs["passport"] = {
-            "scale": SCALES[assay],
-            "declared": assay,
-            "database": found.database or database,
-            "taxa": len(piece),
-        }
-        pieces[sample] = piece
-    return pieces
+    passport = {"scale": SCALES[assay], "declared": assay, "database": found.database or database}
+    names = pd.DataFrame({"taxon": found.taxa, "lineage": lineages}).astype("str")
+    return {sample: _piece(names, found.values[sample], passport) for sample in sample_ids}
+
+
+def _piece(names: pd.DataFrame, values: pd.Series, passport: Mapping[str, object]) -> pd.DataFrame:
+    """One sample's taxa, sorted; relative abundances become fractions."""
+    numbers = to_fractions(values) if passport["scale"] == "relative" else values
+    piece = names.assign(value=numbers).sort_values("taxon", ignore_index=True)[["taxon", "value", "lineage"]]
+    piece.attrs["passport"] = {**passport, "taxa": len(piece)}
+    return piece
 
 
 def to_fractions(values: pd.Series) -> pd.Series:

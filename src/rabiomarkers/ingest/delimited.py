@@ -148,12 +148,11 @@ def read_delimited(path: Path, *, label: str, rows: int = 1, columns: int = 2) -
     """
     lines = read_text(path, label).split("\n")
     kept = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(BLANK)]
-    first = next((index for index, (_, line) in enumerate(kept) if not line.startswith("#")), len(kept))
-    comments = [line for _, line in kept[:first]]
-    separator = _separator(kept[first][1] if first < len(kept) else kept[-1][1])
-    if comments and first < len(kept) and 0 < comments[-1].count(separator) == kept[first][1].count(separator):
-        comments, first = comments[:-1], first - 1
     findings = Findings(label)
+    first = next((index for index, (_, line) in enumerate(kept) if not line.startswith("#")), len(kept))
+    separator = _separator(kept[first][1] if first < len(kept) else "".join(line for _, line in kept[-1:]))
+    if 0 < first < len(kept) and 0 < kept[first - 1][1].count(separator) == kept[first][1].count(separator):
+        first -= 1
     if first + rows >= len(kept):
         findings.fail("no rows below the header", "a header and at least one row", "export the table again")
     (header_line, head), body = kept[first], kept[first + 1 :]
@@ -166,26 +165,31 @@ def read_delimited(path: Path, *, label: str, rows: int = 1, columns: int = 2) -
         findings.add(
             "a single column", "columns separated by commas or tabs", "export the table as CSV", row=header_line
         )
-    ragged = [(body[at][0], widths[at]) for at in np.flatnonzero(widths != len(header))]
-    for row, width in ragged[:5]:
-        findings.add(
-            f"{width} fields",
-            f"{len(header)}, as many as the header",
-            "correct the line; is the file complete, and is a comma inside a cell unquoted?",
-            row=row,
-        )
-    if len(ragged) > 5:
-        findings.add(f"{len(ragged) - 5:,} more such lines", "as many fields as the header", "export the table again")
+    ragged = np.flatnonzero(widths != len(header)).tolist()
+    _note_ragged([(body[at][0], widths[at]) for at in ragged], len(header), findings)
     findings.raise_if_any()
     return Delimited(
         label=label,
         separator=separator,
-        comments=tuple(comments),
+        comments=tuple(line for _, line in kept[:first]),
         header_line=header_line,
         header=tuple(header),
         lines=tuple(line for _, line in body),
         line_numbers=tuple(number for number, _ in body),
     )
+
+
+def _note_ragged(lines: Sequence[tuple[int, int]], width: int, findings: Findings) -> None:
+    """Note the lines, each with its number of fields, that are not as wide as the header."""
+    for row, fields in lines[:5]:
+        findings.add(
+            f"{fields} fields",
+            f"{width}, as many as the header",
+            "correct the line; is the file complete, and is a comma inside a cell unquoted?",
+            row=row,
+        )
+    if len(lines) > 5:
+        findings.add(f"{len(lines) - 5:,} more such lines", "as many fields as the header", "export the table again")
 
 
 def _separator(line: str) -> str:

@@ -12,7 +12,7 @@ from rabiomarkers.ingest.annotated import gene_names, open_annotated, sample_nam
 from rabiomarkers.ingest.delimited import HDF5, Delimited, read_delimited
 from rabiomarkers.ingest.findings import Findings
 from rabiomarkers.ingest.matrix import check_not_negative, check_present, number_columns
-from rabiomarkers.ingest.passport import check_expression, expression_scale, look
+from rabiomarkers.ingest.passport import Look, check_expression, expression_scale, look
 from rabiomarkers.ingest.symbols import check_symbols, harmonise, symbol_column
 from rabiomarkers.knowledge import load_aliases
 
@@ -72,11 +72,7 @@ def read_expression(
     findings = Findings(label)
     matrix = _open(path, assay, sample_ids, findings)
     check_symbols(matrix.names, aliases, findings, column=matrix.column)
-    finite = matrix.values.loc[:, np.isfinite(matrix.values.to_numpy()).all(axis=0)]
-    looks = {str(sample): look(finite[sample]) for sample in finite.columns}
-    check_expression(looks, assay, findings, estimated=matrix.estimated)
-    negative = [sample for sample, seen in looks.items() if expression_scale(seen) == "negative"]
-    check_not_negative(finite[negative], findings, what="expression")
+    looks = _check_values(matrix, assay, findings)
     findings.raise_if_any()
     genes = harmonise(matrix.names, aliases)
     summed = genes.indicator() @ matrix.values[list(sample_ids)].to_numpy()
@@ -90,6 +86,16 @@ def read_expression(
         }
         pieces[sample] = piece
     return pieces
+
+
+def _check_values(matrix: _Matrix, assay: str, findings: Findings) -> dict[str, Look]:
+    """Note values that are negative or on another scale; how the samples look whose cells are all numbers."""
+    finite = matrix.values.loc[:, np.isfinite(matrix.values.to_numpy()).all(axis=0)]
+    looks = {str(sample): look(finite[sample]) for sample in finite.columns}
+    check_expression(looks, assay, findings, estimated=matrix.estimated)
+    negative = [sample for sample, seen in looks.items() if expression_scale(seen) == "negative"]
+    check_not_negative(finite[negative], findings, what="expression")
+    return looks
 
 
 def split_expression(

@@ -1,7 +1,7 @@
 """What the report is made of: the finished tables, read from a results folder or from the files of the steps before it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import pandas as pd
 
 from rabiomarkers.files import read_json
 from rabiomarkers.results import TABLES, Results, read_results_table
+from rabiomarkers.tables import Table
 
-OPTIONAL = frozenset({"predictions", "permutations", "distances", "ordination", "sums"})
+OPTIONAL = frozenset({"predictions", "permutations", "ordination", "sums"})
 """Tables a study may have no use for: no stool, no lesions, no model."""
 
 
@@ -26,7 +27,6 @@ class ReportData:
     permutations: pd.DataFrame
     ledger: pd.DataFrame
     qc: pd.DataFrame
-    distances: pd.DataFrame
     ordination: pd.DataFrame
     sums: pd.DataFrame
     summary: Mapping[str, Any]
@@ -45,7 +45,7 @@ def data_of_results(results: Results) -> ReportData:
         name: table.empty()
         if name in OPTIONAL and not (results.folder / file).is_file()
         else _as_in_csv(getattr(results, name))
-        for name, (file, table, _) in TABLES.items()
+        for name, (file, table, _) in _shown().items()
     }
     made = results.folder / "provenance.json"
     return ReportData(**tables, summary=results.summary, provenance=read_json(made) if made.is_file() else {})
@@ -57,10 +57,16 @@ def data_of_inputs(inputs: Mapping[str, Path]) -> ReportData:
         name: table.empty()
         if name in OPTIONAL and name not in inputs
         else _as_in_csv(read_results_table(inputs[name], table))
-        for name, (_, table, _) in TABLES.items()
+        for name, (_, table, _) in _shown().items()
     }
     made = read_json(inputs["provenance"]) if "provenance" in inputs else {}
     return ReportData(**tables, summary=read_json(inputs["summary"]), provenance=made)
+
+
+def _shown() -> dict[str, tuple[str, Table, str]]:
+    """The tables of a results folder that the report shows something of."""
+    names = {field.name for field in fields(ReportData)}
+    return {name: entry for name, entry in TABLES.items() if name in names}
 
 
 def _as_in_csv(frame: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def report_step(inputs: Mapping[str, Path], out: Path) -> Info:
     """`report.html` from the steps' files.
 
     Inputs: `features`, `changes`, `deltas`, `outcomes`, `ledger`, `qc`, `summary`; where the study has them `predictions`,
-    `permutations`, `distances`, `ordination`, `sums`, `provenance`. Tables are Parquet or CSV.
+    `permutations`, `ordination`, `sums`, `provenance`. Tables are Parquet or CSV.
     """
     page = render(data_of_inputs(inputs))
     _write(page, out / "report.html")

@@ -69,7 +69,13 @@ def response_section(data: ReportData) -> Section:
     return Section(
         name="response",
         title="Response",
-        blocks=[picture, _endpoint_table(data.summary), _patient_table(data.outcomes), _adverse_events(data.summary)],
+        blocks=[
+            picture,
+            _endpoint_table(data.summary),
+            _patient_table(data.outcomes),
+            _visit_table(data.sums),
+            _adverse_events(data.summary),
+        ],
     )
 
 
@@ -199,6 +205,26 @@ def _patient_table(outcomes: pd.DataFrame) -> Grid:
         columns=columns,
         rows=rows,
         collapsed=True,
+    )
+
+
+def _visit_table(sums: pd.DataFrame) -> Grid:
+    rows = [
+        (
+            text(row["patient_id"]),
+            whole(row["day"]),
+            number(row["sum_mm"], "a target lesion was not evaluated, or there is none"),
+            f"{signed(row['change_percent'])} %" if present(row["change_percent"]) else absent(),
+            text(row["response"], "baseline"),
+        )
+        for _, row in sums.sort_values(["patient_id", "day"], kind="stable").iterrows()
+    ]
+    return Grid(
+        caption=f"Sum of target diameters at each of {plural(len(rows), 'visit')}",
+        columns=("patient", "day", "sum (mm)", "change from baseline", "response of the visit"),
+        rows=rows,
+        note="" if rows else "The study has no table of lesions or visits.",
+        collapsed=bool(rows),
     )
 
 

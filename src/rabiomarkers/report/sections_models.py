@@ -91,7 +91,7 @@ def _model_table(models: Sequence[Mapping[str, Any]]) -> Grid:
 def _told(model: Mapping[str, Any]) -> dict[str, str]:
     why = text(model.get("verdict"))
     counts = f"{text(model.get('p_count'), '?')} of {text(model.get('p_total'), '?')} relabellings"
-    by = f" ({text(model.get('auc_method'), 'method not stated')})"
+    by = f", {text(model.get('auc_method'), 'method not stated')}"
     return {
         "verdict": why or absent(),
         "feature set": text(model.get("feature_set")),
@@ -99,6 +99,7 @@ def _told(model: Mapping[str, Any]) -> dict[str, str]:
         "features refused": _reasons(model.get("refused"), "feature"),
         "patients": f"{whole(model.get('n'))}, of them {plural(model.get('responders'), 'responder')}",
         "patients left out": _reasons(model.get("left_out"), "patient_id"),
+        "missing values": f"{whole(model.get('missing_values'))}, filled in within each fold",
         "patients needed": whole(model.get("riley_n"), why),
         "AUC": f"{number(model['auc'])}{by}" if present(model.get("auc")) else absent(why),
         "AUC by chance": number(model.get("null_mean"), why),

@@ -141,7 +141,7 @@ def _response(orr: Mapping[str, Any]) -> str:
     span = percents(orr.get("ci_low"), orr.get("ci_high"))
     return (
         f"{orr['responders']} of {plural(orr['n'], 'patient')} responded: objective response rate {percent(orr['rate'])}, "
-        f"exact 95 % interval {span} (denominator: {text(orr.get('denominator'), 'all patients')})."
+        f"exact 95 % interval {span}; denominator: {text(orr.get('denominator'), 'all patients')}."
     )
 
 
@@ -178,7 +178,7 @@ def _stool(stool: Mapping[str, Any]) -> str:
     if not (present(stool.get("within_median")) and present(stool.get("between_median"))):
         return f"Stool: {absent(text(stool.get('note'), 'no patient has two stool samples'))}."
     tested = (
-        f" (p = {p_with_floor(stool.get('p_value'), stool.get('p_floor'))})" if present(stool.get("p_value")) else ""
+        f", p = {p_with_floor(stool.get('p_value'), stool.get('p_floor'))}" if present(stool.get("p_value")) else ""
     )
     return (
         f"Stool of one patient before and after lies {number(stool['within_median'])} apart (median {text(stool.get('metric'))}, "

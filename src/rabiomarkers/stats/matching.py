@@ -53,10 +53,7 @@ def matching_test(distances: ArrayLike, *, matchings: int = 9999, seed: int = 1)
         )
     own = np.diag(table)
     if n < 2:
-        mean = float(own.mean()) if n else np.nan
-        return MatchingTest(
-            statistic=mean, p_value=np.nan, p_floor=np.nan, p_count=None, p_total=None, test="not tested"
-        )
+        return _untested(float(own.mean()) if n else np.nan)
     exact = n <= EXACT_PATIENTS
     chosen = np.array(list(permutations(range(n)))) if exact else _random_matchings(n, matchings, seed)
     sums = table[np.arange(n), chosen].sum(axis=1)
@@ -70,6 +67,10 @@ def matching_test(distances: ArrayLike, *, matchings: int = 9999, seed: int = 1)
         p_total=total,
         test="exact matching permutation" if exact else f"matching permutation, {matchings} random matchings",
     )
+
+
+def _untested(mean: float) -> MatchingTest:
+    return MatchingTest(statistic=mean, p_value=np.nan, p_floor=np.nan, p_count=None, p_total=None, test="not tested")
 
 
 def _random_matchings(n: int, matchings: int, seed: int) -> NDArray[np.int64]:

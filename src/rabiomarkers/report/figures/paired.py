@@ -19,6 +19,7 @@ from rabiomarkers.report.words import p_with_floor, plural, present, signed
 
 COLUMNS = 3
 LONG_NAME = 18
+RANKS = {group: rank for rank, group in enumerate(RESPONDER_COLOURS, start=1)}
 
 
 def paired_lines(
@@ -91,6 +92,7 @@ def _panel(
             mode="lines+markers",
             name=group,
             legendgroup=group,
+            legendrank=RANKS.get(group, 1),
             showlegend=group not in shown,
             line={"color": RESPONDER_COLOURS.get(group), "width": 1.6, "dash": RESPONDER_DASHES.get(group)},
             marker={"symbol": RESPONDER_SYMBOLS.get(group), "size": 8},
