@@ -200,7 +200,7 @@ def _run(request: "StudyRequest", *, direct: bool) -> None:
     if direct:
         from rabiomarkers.pipeline import run_study
 
-        done = run_study(study, request.store(), request.results, workers=request.workers, progress=progress)
+        done = run_study(study, request.store(), request.results, progress=progress)
     else:
         from flows.embedded import run_flow
 

@@ -13,7 +13,7 @@ from rabiomarkers.pipeline import Run, check_files, predict_response
 def predict_response_flow(request: StudyRequest) -> Run:
     """Every batch of the study to features, then all features with the outcomes to a results folder."""
     study, store = as_task("read sheet", request.open), request.store()
-    as_task("check files", check_files, study, store, workers=request.workers, progress=listener())
+    as_task("check files", check_files, study, store, progress=listener())
     whole = request.model_dump(exclude={"batch"})
     batches = [process_batch_flow(BatchRequest(**whole, batch=batch)) for batch in study.batches()]
     return predict_response(study, batches, store, request.results, call=as_task, progress=listener())

@@ -12,6 +12,4 @@ from rabiomarkers.pipeline import BatchFeatures, process_batch
 def process_batch_flow(request: BatchRequest) -> BatchFeatures:
     """Read, check and score the samples of one batch; what was scored before is looked up."""
     study = as_task("read sheet", request.open)
-    return process_batch(
-        study, request.batch, request.store(), call=as_task, workers=request.workers, progress=listener()
-    )
+    return process_batch(study, request.batch, request.store(), call=as_task, progress=listener())

@@ -1,6 +1,7 @@
 """What a flow is asked to do: ids and paths, as Prefect stores every parameter word for word."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,7 @@ class StudyRequest(BaseModel):
 
     def store(self) -> Store:
         """The steps computed before for any study with results beside these."""
-        return Store(workspace(self.results) / "store")
+        return _store(workspace(self.results) / "store", self.workers)
 
 
 class BatchRequest(StudyRequest):
@@ -53,6 +54,12 @@ class BatchRequest(StudyRequest):
 
     batch: Identifier
     """The batch whose samples are processed."""
+
+
+@cache
+def _store(root: Path, workers: int) -> Store:
+    """One a process, so that its flows share the worker processes."""
+    return Store(root, workers=workers)
 
 
 def workspace(results: Path) -> Path:

@@ -33,9 +33,12 @@ CONTRACT = {
 }
 
 
-def run(study: Path, workspace: Path, **options):
+def run(study: Path, workspace: Path, *, workers: int = 1):
     """Run a study below a workspace, as the command line does."""
-    return run_study(open_study(study), Store(workspace / ".rabiomarkers" / "store"), workspace / "results", **options)
+    store = Store(workspace / ".rabiomarkers" / "store", workers=workers)
+    done = run_study(open_study(study), store, workspace / "results")
+    store.close()
+    return done
 
 
 def digests(results: Path) -> dict[str, str]:
@@ -175,8 +178,10 @@ def test_the_problems_of_every_file_are_raised_together_and_no_results_written(o
     sheet = pd.read_csv(own_trial / "samples.csv")
     tumour = sheet.loc[sheet["assay"] == "rna_counts", "path"].iloc[0]
     stool = sheet.loc[sheet["assay"] == "taxa_counts", "path"].iloc[0]
-    for path in (tumour, stool):
-        (own_trial / path).write_bytes(b"\x1f\x8b\x08\x00garbage" if path.endswith(".gz") else b"")
+    (own_trial / tumour).write_bytes((own_trial / tumour).read_bytes()[:-20_000])  # a copy that was cut off
+    table = pd.read_csv(own_trial / stool, index_col=0)
+    table.iloc[3, 1] = -7
+    table.to_csv(own_trial / stool)
     with pytest.raises(InputError) as caught:
         run(own_trial, tmp_path / "workspace")
     assert {tumour, stool} <= {problem.file for problem in caught.value.problems}
@@ -214,7 +219,11 @@ def verdicts(results: Path) -> str:
 
 @pytest.mark.parametrize(
     ("response", "rate", "words"),
-    [("PD", 0.0, "no responder"), ("PR", 1.0, "only responders"), (None, None, "not estimable")],
+    [
+        ("PD", 0.0, "no responders among 6 patients"),
+        ("PR", 1.0, "all 6 patients responded"),
+        (None, None, "not estimable"),
+    ],
 )
 def test_without_both_kinds_of_patients_no_model_is_fitted_and_the_report_says_why(
     own_trial, own_workspace, response, rate, words
@@ -227,7 +236,7 @@ def test_without_both_kinds_of_patients_no_model_is_fitted_and_the_report_says_w
     assert all(model["auc"] is None for model in summary["models"])
     if rate is not None:
         assert summary["orr"]["rate"] == rate
-    assert words.split()[0] in (results / "report.html").read_text().lower()
+    assert words in (results / "report.html").read_text()
 
 
 def test_a_patient_without_response_is_kept_and_counted(own_trial, own_workspace):
@@ -246,7 +255,7 @@ def test_one_patient_runs_to_a_report(own_trial, own_workspace):
     keep(own_trial, patients=ids[1:2])
     results = open_results(run(own_trial, own_workspace).results)
     assert (results.changes["n_pairs"] <= 1).all()
-    assert results.changes.loc[results.changes["n_pairs"] == 1, "note"].str.contains("cannot reach 0.05").any()
+    assert results.changes.loc[results.changes["n_pairs"] == 1, "note"].str.contains("one pair").all()
 
 
 def test_without_a_pair_no_change_is_claimed(own_trial, own_workspace):

@@ -17,6 +17,7 @@ from rabiomarkers.errors import InputError, Problem, StoreError
 from rabiomarkers.store import Job, Store, code_fingerprint
 
 STEPS = """
+from pathlib import Path
 from {package} import helper
 
 def double(inputs, out, *, times=1):
@@ -163,6 +164,7 @@ def test_a_step_that_fails_leaves_nothing_behind(package, number, tmp_path):
 def test_a_killed_writer_leaves_no_result_and_the_next_run_completes(package, number, tmp_path):
     code = f"""
 import sys; sys.path.insert(0, {str(package.parent)!r})
+from pathlib import Path
 from rabiomarkers.store import Job, Store
 from {package.name}.steps import slow
 Store(Path({str(tmp_path / "store")!r})).run(Job(name="slow", step=slow, inputs={{"number": Path({str(number)!r})}}))
@@ -186,6 +188,7 @@ def test_two_processes_compute_a_step_once(package, number, tmp_path):
     )
     code = f"""
 import sys; sys.path.insert(0, {str(package.parent)!r})
+from pathlib import Path
 from rabiomarkers.store import Job, Store
 from {package.name}.steps import counted
 Store(Path({str(tmp_path / "store")!r})).run(Job(name="slow", step=counted, inputs={{"number": Path({str(number)!r})}}))
@@ -202,15 +205,16 @@ def test_jobs_in_processes_give_what_jobs_in_a_row_give(package, number, tmp_pat
     environment = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(package.parent), environment])
     try:
-        store = Store(tmp_path / "together")
+        store = Store(tmp_path / "together", workers=2)
         store.run(jobs[1])
-        together = list(store.run_many(jobs, workers=2))
+        together = list(store.run_many(jobs))
+        assert all(result.reused for result in store.run_many(jobs))
     finally:
         os.environ["PYTHONPATH"] = environment
+        store.close()
     assert [result.key for result in together] == [result.key for result in alone]
     assert [result.digests for result in together] == [result.digests for result in alone]
     assert [result.reused for result in together] == [False, True, False]
-    assert all(result.reused for result in store.run_many(jobs, workers=2))
 
 
 def test_the_input_problems_of_all_jobs_are_collected(package, number, tmp_path):

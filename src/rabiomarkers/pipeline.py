@@ -64,9 +64,7 @@ class Run:
         return tuple(step for step in self.steps if not step.reused)
 
 
-def run_study(
-    study: Study, store: Store, out: Path, *, call: Call = direct, workers: int = 1, progress: Progress = SILENT
-) -> Run:
+def run_study(study: Study, store: Store, out: Path, *, call: Call = direct, progress: Progress = SILENT) -> Run:
     """From a study folder to a results folder; what is already computed is not computed again.
 
     Raises
@@ -76,31 +74,32 @@ def run_study(
     ResultsError
         `out` is there and is no results folder.
     """
-    options: dict[str, Any] = {"call": call, "workers": workers, "progress": progress}
-    call("check files", check_files, study, store, workers=workers, progress=progress)
+    options: dict[str, Any] = {"call": call, "progress": progress}
+    call("check files", check_files, study, store, progress=progress)
     batches = [process_batch(study, batch, store, **options) for batch in study.batches()]
     return predict_response(study, batches, store, out, call=call, progress=progress)
 
 
-def check_files(study: Study, store: Store, *, workers: int = 1, progress: Progress = SILENT) -> list[StepResult]:
+def check_files(study: Study, store: Store, *, progress: Progress = SILENT) -> list[StepResult]:
     """Read every file of the sheet, collecting the problems of all before any is told."""
     jobs = [job for batch in study.batches() for job in _split_jobs(study, usable_samples(study.samples), batch)]
-    return _run_jobs("check files", store, jobs, workers=workers, progress=progress)
+    return _run_jobs("check files", store, jobs, progress=progress)
 
 
 def process_batch(
-    study: Study, batch: str, store: Store, *, call: Call = direct, workers: int = 1, progress: Progress = SILENT
+    study: Study, batch: str, store: Store, *, call: Call = direct, progress: Progress = SILENT
 ) -> BatchFeatures:
     """The samples of one batch, from their files to their features; a sample that was scored before is not scored again."""
     samples = usable_samples(study.samples)
     pieces: dict[tuple[str, str], Path] = {}
     scored: dict[tuple[str, str], StepResult] = {}
     steps: list[StepResult] = []
-    options: dict[str, Any] = {"workers": workers, "progress": progress}
     for compartment, assay in _stages(samples[samples["batch"] == batch]):
         stage = samples[(samples["compartment"] == compartment) & (samples["assay"] == assay)]
         label = f"{compartment} {assay}"
-        read = call(f"read {label}", _run_jobs, f"read {label}", store, _split_jobs(study, stage, batch), **options)
+        read = call(
+            f"read {label}", _run_jobs, f"read {label}", store, _split_jobs(study, stage, batch), progress=progress
+        )
         pieces |= {
             (sample, assay): split.file(ASSAYS[assay].piece.format(sample_id=sample))
             for split in read
@@ -108,7 +107,7 @@ def process_batch(
         }
         rows = stage[stage["batch"] == batch]
         jobs = [_score_job(study, row, pieces[row["sample_id"], assay]) for _, row in rows.iterrows()]
-        results = call(f"score {label}", _run_jobs, f"score {label}", store, jobs, **options)
+        results = call(f"score {label}", _run_jobs, f"score {label}", store, jobs, progress=progress)
         scored |= {(result.sample_ids[0], assay): result for result in results}
         steps += [*(_newly_read(split, scored, assay) for split in read), *results]
     return BatchFeatures(batch=batch, pieces=pieces, scored=scored, steps=tuple(steps))
@@ -280,14 +279,12 @@ def _score_job(study: Study, row: pd.Series, piece: Path) -> Job:
     )
 
 
-def _run_jobs(
-    label: str, store: Store, jobs: Sequence[Job], *, workers: int = 1, progress: Progress = SILENT
-) -> list[StepResult]:
+def _run_jobs(label: str, store: Store, jobs: Sequence[Job], *, progress: Progress = SILENT) -> list[StepResult]:
     """The results of a stage's jobs; the input problems of all jobs are raised together."""
     problems: list[Problem] = []
     results: list[StepResult] = []
     with progress.stage(label, len(jobs)) as tell:
-        for result in store.run_many(jobs, workers=workers, on_input_error=problems.extend):
+        for result in store.run_many(jobs, on_input_error=problems.extend):
             results.append(result)
             tell(result)
     if problems:
@@ -334,7 +331,7 @@ def _study_tables(study: Study, store: Store) -> dict[str, Path]:
 
 
 def _input_digests(study: Study) -> dict[str, str]:
-    """sha256 of every input file by its path in the study."""
-    named = {Path(path) for column in PATH_COLUMNS for path in study.samples[column].dropna()}
+    """sha256 of every input file by its path in the study; an excluded sample may lack its file."""
+    named = {Path(path) for column in PATH_COLUMNS for path in study.samples[column].dropna() if Path(path).exists()}
     own = {path for path in study.folder.glob("*") if path.suffix in {".yaml", ".csv"}}
     return {study.label(path): path_digest(path) for path in sorted(named | own)}

@@ -18,17 +18,20 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
 from rabiomarkers.errors import InputError, Problem, StoreError
 from rabiomarkers.files import Info, read_json, write_json, write_table
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 # names under which a distribution is imported, where they differ from its own
 DISTRIBUTIONS = {
@@ -91,10 +94,12 @@ class StepResult:
 
 
 class Store:
-    """Computed steps below one folder."""
+    """Computed steps below one folder; `workers` is how many processes compute the jobs of `run_many`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, workers: int = 1) -> None:
         self.root = root
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
         for part in ("steps", "tables", "locks", "partial"):
             (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -127,32 +132,53 @@ class Store:
             return self.lookup(job, key) or self._compute(job, key, specification)
 
     def run_many(
-        self,
-        jobs: Sequence[Job],
-        *,
-        workers: int = 1,
-        on_input_error: Callable[[Sequence[Problem]], None] | None = None,
+        self, jobs: Sequence[Job], *, on_input_error: Callable[[Sequence[Problem]], None] | None = None
     ) -> Iterator[StepResult]:
         """The jobs' results in their order; with `workers` above 1 those not yet there are computed in that many processes.
 
-        Processes, not threads: numba's and matplotlib's state is shared between threads. With `on_input_error` a job whose input
-        is wrong has its problems handed over there and no result, so that the others are still tried.
+        With `on_input_error` a job whose input is wrong has its problems handed over there and no result, so that the others are
+        still tried.
         """
-        if workers <= 1 or len(jobs) <= 1:
-            outcomes: Iterable[StepResult | InputError] = (_attempt(self, job) for job in jobs)
-            yield from _results(outcomes, on_input_error)
-            return
-        from concurrent.futures import ProcessPoolExecutor  # only where processes are asked for
-        from multiprocessing import get_context
+        found = (self.lookup(job, self.key(job)) for job in jobs)
+        if self.workers > 1:
+            outcomes = self._computed_elsewhere(jobs, list(found))
+        else:
+            outcomes = (result or _attempt(self.root, job) for job, result in zip(jobs, found, strict=True))
+        for outcome in outcomes:
+            if isinstance(outcome, StepResult):
+                yield outcome
+            elif on_input_error is None:
+                raise outcome
+            else:
+                on_input_error(outcome.problems)
 
-        found = [self.lookup(job, self.key(job)) for job in jobs]
+    def _computed_elsewhere(
+        self, jobs: Sequence[Job], found: Sequence[StepResult | None]
+    ) -> Iterator[StepResult | InputError]:
         missing = [job for job, result in zip(jobs, found, strict=True) if result is None]
-        if not missing:
-            yield from (result for result in found if result is not None)
-            return
-        with ProcessPoolExecutor(min(workers, len(missing)), mp_context=get_context("spawn")) as pool:
-            computed = pool.map(_attempt, [self] * len(missing), missing)
-            yield from _results((result or next(computed) for result in found), on_input_error)
+        if len(missing) < 2:
+            computed: Iterator[StepResult | InputError] = (_attempt(self.root, job) for job in missing)
+        else:
+            computed = self._processes().map(_attempt, [self.root] * len(missing), missing)
+        yield from (result or next(computed) for result in found)
+
+    def _processes(self) -> "ProcessPoolExecutor":
+        """Started when first needed and kept: a new process takes seconds to load scanpy.
+
+        Processes, not threads: numba's and matplotlib's state is shared between threads.
+        """
+        if self._pool is None:
+            from concurrent.futures import ProcessPoolExecutor  # only where processes are asked for
+            from multiprocessing import get_context
+
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+        return self._pool
+
+    def close(self) -> None:
+        """Let the processes go; the store can be used on."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
     def lookup(self, job: Job, key: str) -> StepResult | None:
         """The result under `key` if it is there and every file of it is what was written."""
@@ -227,24 +253,12 @@ class Store:
             yield
 
 
-def _attempt(store: Store, job: Job) -> StepResult | InputError:
+def _attempt(root: Path, job: Job) -> StepResult | InputError:
     """The result, or what is wrong with the input; a value either way, so that it can cross a process boundary."""
     try:
-        return store.run(job)
+        return Store(root).run(job)
     except InputError as error:
         return error
-
-
-def _results(
-    outcomes: Iterable[StepResult | InputError], on_input_error: Callable[[Sequence[Problem]], None] | None
-) -> Iterator[StepResult]:
-    for outcome in outcomes:
-        if isinstance(outcome, StepResult):
-            yield outcome
-        elif on_input_error is None:
-            raise outcome
-        else:
-            on_input_error(outcome.problems)
 
 
 def file_digest(path: Path) -> str:

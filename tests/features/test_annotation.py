@@ -72,7 +72,7 @@ def test_cells_that_express_no_marker_are_unassigned(make_cells, tree):
     cells = make_cells(unknown=100)
     called = annotate(cells.X, cells.var_names, tree)
     unknown = (cells.obs["truth"] == "unknown").to_numpy()
-    assert (called.loc[unknown, "cell_type"] == UNASSIGNED).mean() >= 0.9
+    assert (called.loc[unknown, "cell_type"] == UNASSIGNED).mean() >= 0.85  # measured 0.92
     assert (called.loc[~unknown, "cell_type"] == UNASSIGNED).mean() <= 0.02
 
 

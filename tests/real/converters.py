@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-
 DAYS_A_MONTH = 365.25 / 12
 
 
@@ -14,8 +13,8 @@ def checkmate038(data: Path, folder: Path) -> Path:
     """CheckMate 038: tumour counts of Riaz 2017 before and on nivolumab, serum sPD-L1 of the same trial.
 
     Traps named in the READMEs: the disputed library Pt68_On is excluded with its reason; ten second libraries carry their replicate
-    number; `PFS_SOR` and `OS_SOR` are 0 for an event, the `*_censored` of the serum table 1 for none; serum times are in months; serum
-    values above the upper limit of quantification are excluded. 59 of 78 serum patients are linked to a Riaz patient.
+    number; `PFS_SOR` and `OS_SOR` are 0 for an event, the `*_censored` of the serum table 1 for none; serum times are in months;
+    serum values above the upper limit of quantification are excluded. 59 of 78 serum patients are linked to a Riaz patient.
     """
     folder.mkdir(parents=True)
     tumour = pd.read_csv(data / "riaz_bms038" / "samples.csv")

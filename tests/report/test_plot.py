@@ -4,6 +4,7 @@ import pytest
 import rabiomarkers as ra
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.report import plot
+from rabiomarkers.report.figures.paired import paired_lines
 
 
 def test_every_figure_of_the_report_can_be_had_in_a_notebook(results):
@@ -51,3 +52,15 @@ def test_an_unknown_tier_model_flag_or_compartment_is_told(results):
         plot.paired(results, "NLR", colour="respond")
     with pytest.raises(ResultsError, match=r"'NLR' was measured in blood, not in 'tumour'"):
         plot.paired(results, "NLR", compartment="tumour")
+
+
+def test_a_paired_plot_of_nothing_says_so(results):
+    assert plot.paired(results, []) == "No paired lines: no patient has both samples."
+
+
+def test_a_feature_without_a_pair_is_named_instead_of_drawn_empty(results):
+    deltas = results.deltas[results.deltas["feature"] != "NLR"]
+    changes = results.changes[results.changes["feature"].isin(["NLR", "shannon"])]
+    figure = paired_lines(deltas, changes, results.outcomes)
+    assert figure.layout.title.subtitle.text == "no pair: NLR"
+    assert {trace.yaxis for trace in figure.data} == {"y"}

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 MITOCHONDRIAL = "MT-"
 DOUBLET_SCORE = 0.2
 """Above this scrublet score a cell is called a doublet. Fixed, as the automatic threshold looks for a valley that small samples do
-not have; measured at 2 000 simulated cells: two thirds of mixed doublets found, 0.3 % of single cells lost."""
+not have. Measured at 2 000 simulated cells: 0.1 % of single cells lost, a third of all doublets found, two thirds of those of two
+well separated types; sums of two cells of one type cannot be seen."""
 MINIMUM_FOR_DOUBLETS = 100
 """With fewer cells there are too few neighbours to say what a doublet is, and none is called."""
 
@@ -51,29 +52,38 @@ def doublet_scores(counts: csr_matrix, *, seed: int) -> NDArray[np.float64]:
     from anndata import AnnData  # both take seconds to load
 
     totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    chosen = _most_variable(counts, totals, _DOUBLET_GENES)
-    real = AnnData(csr_matrix(counts[:, chosen], dtype=np.float32))
-    artificial = sc.pp.scrublet_simulate_doublets(real, random_seed=seed)
-    both = totals[artificial.obsm["doublet_parents"].astype(int)].sum(axis=1)
-    levels, doubled = _log_levels(real.X, totals), _log_levels(artificial.X, both)
-    centre, spread = levels.mean(axis=0), levels.std(axis=0)
-    spread[spread == 0] = 1
-    real.X, artificial.X = (levels - centre) / spread, (doubled - centre) / spread
-    with np.errstate(
-        divide="ignore", invalid="ignore"
-    ):  # its rates, which are not used, where no sum of cells stands out
+    cells = AnnData(csr_matrix(counts[:, _most_variable(counts, totals, _DOUBLET_GENES)], dtype=np.float32))
+    sums = sc.pp.scrublet_simulate_doublets(cells, random_seed=seed)
+    parents = totals[sums.obsm["doublet_parents"].astype(int)]
+    levels, doubled = _log_levels(cells.X, totals), _log_levels(sums.X, parents.sum(axis=1))
+    axes = _principal_axes(levels, _DOUBLET_COMPONENTS + 1)  # one more than asked for, as its solver wants
+    real = AnnData((levels - levels.mean(axis=0)) @ axes)
+    artificial = AnnData((doubled - levels.mean(axis=0)) @ axes, obsm=dict(sums.obsm))
+    with np.errstate(divide="ignore", invalid="ignore"):  # where no sum of cells stands out; its rates are not used
         sc.pp.scrublet(
             real,
             adata_sim=artificial,
-            mean_center=False,  # both are already
+            mean_center=False,  # all is prepared
             normalize_variance=False,
-            n_prin_comps=min(_DOUBLET_COMPONENTS, len(chosen) - 1, len(totals) - 1),
+            n_prin_comps=min(_DOUBLET_COMPONENTS, axes.shape[1] - 1),
             use_approx_neighbors=False,
             threshold=DOUBLET_SCORE,
             random_state=seed,
             verbose=False,
         )
     return np.asarray(real.obs["doublet_score"], dtype=np.float64)
+
+
+def _principal_axes(levels: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+    """Genes x components: the directions of largest variance, each gene scaled to a variance of 1.
+
+    The rotation leaves distances as they are, and spares scrublet's solver the many columns: a second of each sample.
+    """
+    spread = levels.std(axis=0)
+    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    scaled = (levels - levels.mean(axis=0)) * scale
+    _, vectors = np.linalg.eigh(scaled.T @ scaled)
+    return np.asarray(scale[:, None] * vectors[:, ::-1][:, :number], dtype=np.float64)
 
 
 def _most_variable(counts: csr_matrix, totals: NDArray[np.float64], number: int) -> NDArray[np.intp]:

@@ -37,7 +37,8 @@ def paired(
     """
     names = [feature] if isinstance(feature, str) else list(feature)
     changes = results.changes
-    chosen = pd.concat([_feature_rows(changes, name, compartment) for name in names], ignore_index=True)
+    rows = [_feature_rows(changes, name, compartment) for name in names]
+    chosen = pd.concat([changes.head(0), *rows], ignore_index=True)
     flags = [name for name, kind in results.outcomes.dtypes.items() if str(kind) == "boolean"]
     if colour is not None and colour not in flags:
         raise _unknown("flag of the outcomes to colour by", colour, map(str, flags))

@@ -71,9 +71,8 @@ def simulate_study(
         draft.chmod(0o777 & ~_umask())  # mkdtemp makes it private
         _refuse_occupied(folder)
         replace_folder(draft, folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)  # there only if something failed
     return truth
 
 

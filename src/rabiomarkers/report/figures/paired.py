@@ -17,6 +17,7 @@ from rabiomarkers.report.figures.style import (
 )
 from rabiomarkers.report.words import p_with_floor, plural, present, signed
 
+FEATURE = ["compartment", "feature"]
 COLUMNS = 3
 LONG_NAME = 18
 RANKS = {group: rank for rank, group in enumerate(RESPONDER_COLOURS, start=1)}
@@ -41,31 +42,29 @@ def paired_lines(
     colour
         A flag of `outcomes` such as ``responder``; None draws all patients alike.
     """
-    keys = list(zip(changes["compartment"], changes["feature"], strict=True))
-    if not keys or not deltas.set_index(["compartment", "feature"]).index.isin(keys).any():
-        named = f" for {', '.join(changes['feature'])}" if keys else ""
+    pairs = {key: rows.sort_values("patient_id") for key, rows in deltas.groupby(FEATURE, sort=True)}
+    keys = zip(*(changes[name] for name in FEATURE), strict=True)
+    drawn = changes[pd.Series([key in pairs for key in keys], index=changes.index, dtype="bool")]
+    without = sorted(set(changes["feature"]) - set(drawn["feature"]))
+    if drawn.empty:
+        named = f" for {', '.join(without)}" if without else ""
         return Message(f"No paired lines{named}: no patient has both samples.")
-    columns = min(COLUMNS, len(keys))
-    rows = -(-len(keys) // columns)
-    figure = make_subplots(
-        rows=rows,
-        cols=columns,
-        subplot_titles=[_panel_title(row) for _, row in changes.iterrows()],
-        horizontal_spacing=0.11,
-        vertical_spacing=0.3 / rows,
-    )
+    columns = min(COLUMNS, len(drawn))
+    rows = -(-len(drawn) // columns)
+    titles = [_panel_title(row) for _, row in drawn.iterrows()]
+    spacing = {"horizontal_spacing": 0.11, "vertical_spacing": 0.3 / rows}
+    figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles, **spacing)
     flags = outcomes.set_index("patient_id")[colour] if colour else pd.Series(dtype="boolean")
     shown: set[str] = set()
-    for position, (compartment, feature) in enumerate(keys):
-        pairs = deltas[(deltas["compartment"] == compartment) & (deltas["feature"] == feature)].sort_values(
-            "patient_id"
-        )
+    chosen = [pairs[key] for key in zip(*(drawn[name] for name in FEATURE), strict=True)]
+    for position, panel in enumerate(chosen):
         place = {"row": position // columns + 1, "col": position % columns + 1}
-        _panel(figure, pairs, flags, contrast, place, shown)
-    patients = deltas.loc[deltas.set_index(["compartment", "feature"]).index.isin(keys), "patient_id"].nunique()
+        _panel(figure, panel, flags, contrast, place, shown)
+    patients = pd.concat(chosen)["patient_id"].nunique()
     title = f"Before and after treatment: {plural(patients, 'patient')} with a pair"
-    dressed(figure, title=title, height=130 + 340 * rows)
-    figure.update_layout(margin={"t": 146, "b": 36})
+    detail = f"no pair: {label(', '.join(without))}" if without else ""
+    dressed(figure, title=title, detail=detail, height=(156 if detail else 130) + 340 * rows)
+    figure.update_layout(margin={"t": 172 if detail else 146, "b": 36})
     figure.update_xaxes(range=[-0.25, 1.25], showgrid=False, zeroline=False)
     figure.update_xaxes(tickmode="array", tickvals=[0, 1], ticktext=[label(name) for name in contrast])
     figure.update_yaxes(zeroline=False, title_standoff=4)
@@ -103,7 +102,7 @@ def _panel(
             **place,
         )
         shown.add(group)
-    figure.update_yaxes(title_text=label(pairs["unit"].iloc[0]) if len(pairs) else "no pair", **place)
+    figure.update_yaxes(title_text=label(pairs["unit"].iloc[0]), **place)
 
 
 def _panel_title(row: pd.Series) -> str:
