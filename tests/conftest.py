@@ -5,6 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("shared machine", deadline=None)  # how long an example takes says nothing of its truth
+settings.load_profile("shared machine")
 
 SHARED_DATA = Path(os.environ.get("RABIOMARKERS_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 

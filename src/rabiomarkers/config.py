@@ -88,8 +88,8 @@ class CellSettings(Settings):
     """Fewest genes that a cell expresses."""
     maximum_mitochondrial_percent: Annotated[float, Field(ge=0, le=100)] = 20.0
     """Largest share of a cell's reads from mitochondrial genes, percent."""
-    minimum_score_margin: Annotated[float, Field(ge=0)] = 0.1
-    """By how much a cell's best type must lead the second best; a cell below stays unassigned."""
+    minimum_score_margin: Share = 0.1
+    """By how much the probability of a cell's best type must lead that of the second best; a cell below stays unassigned."""
 
 
 class StoolSettings(Settings):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -97,7 +98,7 @@ def kept_by_prefect(home: Path) -> list[str]:
         if path.is_file() and CANARY.encode() in path.read_bytes():
             found.append(path.name)
     for database in home.rglob("*.db"):
-        with sqlite3.connect(database) as connection:
+        with closing(sqlite3.connect(database)) as connection:
             tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
             for table in tables:
                 for row in connection.execute(f'select * from "{table}"'):
@@ -157,7 +158,7 @@ def test_only_what_can_get_better_by_itself_is_tried_again(prefect_server):
     assert trying("connection") == "done"
     assert calls == ["ConnectionError", "ConnectionError"]
     calls.clear()
-    with pytest.raises(StageError, match="^ValueError: "):
+    with pytest.raises(StageError, match=r"^ValueError: "):
         trying("data")
     assert calls == ["ValueError"]
     assert str(failures[-1]) == "x"

@@ -73,11 +73,6 @@ def build_summary(
     retinoic_acid
         What is said of the retinoic-acid response; its `sentence` is shown. Without it the core signature's row is described.
     """
-    rows = changes[changes["tier"] == "primary"].sort_values(["feature", "compartment"])
-    primary = [
-        {**{column: row[column] for column in PRIMARY_COLUMNS}, "call": call_of_change(row)}
-        for _, row in rows.iterrows()
-    ]
     summary = {
         "study": study,
         "contrast": list(contrast),
@@ -90,7 +85,7 @@ def build_summary(
         "models": [dict(model) for model in models],
         "stool": dict(distances) if distances else None,
         "retinoic_acid": dict(retinoic_acid) if retinoic_acid else None,
-        "primary": primary,
+        "primary": _primary(changes),
     }
     return summary | {"answer": answer(summary)}
 
@@ -128,6 +123,14 @@ def summary_step(inputs: Mapping[str, Path], out: Path, *, study: str, contrast:
     )
     write_json(summary, out / "summary.json")
     return {"patients": summary["patients"]}
+
+
+def _primary(changes: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = changes[changes["tier"] == "primary"].sort_values(["feature", "compartment"])
+    return [
+        {**{column: row[column] for column in PRIMARY_COLUMNS}, "call": call_of_change(row)}
+        for _, row in rows.iterrows()
+    ]
 
 
 def _samples(ledger: pd.DataFrame, status: str) -> int:

@@ -55,33 +55,25 @@ def forest(
     figure.add_scatter(x=[0], y=[0], yaxis="y2", mode="markers", marker_opacity=0, showlegend=False, hoverinfo="skip")
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     _between_tiers(figure, rows)
-    height = 150 + ROW_HEIGHT * len(rows)
-    shown = plural(len(rows), "feature")
     without = len(rows) - len(drawable)
     detail = _denominator(rows) + (f"; {without} of {len(rows)} without an interval to draw" if without else "")
-    dressed(figure, title=f"Paired change of {shown} ({' and '.join(tiers)})", detail=detail, height=height)
-    figure.update_xaxes(
-        title_text="estimate and interval, in standard deviations of the patients' changes", zeroline=False
-    )
-    span = [len(rows) - 0.4, -0.6]
-    left = {
-        "tickmode": "array",
-        "tickvals": rows["place"].tolist(),
-        "range": span,
-        "showgrid": False,
-        "zeroline": False,
-    }
-    figure.update_layout(
-        yaxis={**left, "ticktext": [_left(row) for _, row in rows.iterrows()]},
-        yaxis2={
-            **left,
-            "ticktext": [_right(row) for _, row in rows.iterrows()],
-            "overlaying": "y",
-            "side": "right",
-            "automargin": True,
-        },
-    )
+    title = f"Paired change of {plural(len(rows), 'feature')} ({' and '.join(tiers)})"
+    dressed(figure, title=title, detail=detail, height=150 + ROW_HEIGHT * len(rows))
+    axis = "estimate and interval, in standard deviations of the patients' changes"
+    figure.update_xaxes(title_text=axis, zeroline=False)
+    _words_beside(figure, rows)
     return figure
+
+
+def _words_beside(figure: go.Figure, rows: pd.DataFrame) -> None:
+    """Names on the left axis, numbers on the right one: axes make room for their labels by themselves."""
+    places = {"tickmode": "array", "tickvals": rows["place"].tolist(), "range": [len(rows) - 0.4, -0.6]}
+    plain = {**places, "showgrid": False, "zeroline": False}
+    right = {"overlaying": "y", "side": "right", "automargin": True}
+    figure.update_layout(
+        yaxis={**plain, "ticktext": [_left(row) for _, row in rows.iterrows()]},
+        yaxis2={**plain, **right, "ticktext": [_right(row) for _, row in rows.iterrows()]},
+    )
 
 
 def _rows(changes: pd.DataFrame, tiers: Sequence[str]) -> pd.DataFrame:

@@ -34,29 +34,22 @@ def null_distribution(permutations: pd.DataFrame, model: Mapping[str, Any]) -> g
         name="relabelled",
         hovertemplate="AUC about %{x}: %{y} relabellings<extra></extra>",
     )
-    figure.add_vline(
-        x=model["auc"],
-        line={"color": VERMILION, "width": 2.5},
-        annotation={
-            "text": f"<b>observed {number(model['auc'])}</b>",
-            "font": {"color": VERMILION},
-            "y": 1,
-            "yref": "paper",
-            "yanchor": "bottom",
-            "xanchor": "center",
-        },
-    )
+    said = {"text": f"<b>observed {number(model['auc'])}</b>", "font": {"color": VERMILION}}
+    above = {"y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": "center"}
+    figure.add_vline(x=model["auc"], line={"color": VERMILION, "width": 2.5}, annotation={**said, **above})
     if present(model.get("null_mean")):
         figure.add_vline(x=model["null_mean"], line={"color": GREY, "dash": "dot", "width": 1.5})
-    count = f"{text(model.get('p_count'), '?')} of {text(model.get('p_total'), '?')} relabellings at least as high"
-    left_out = f", {len(null) - len(drawn)} without an AUC" if len(null) > len(drawn) else ""
-    title = f"{label(name)} model: {count} (p = {number(model.get('p_value'))})"
-    detail = (
-        f"{plural(model.get('n'), 'patient')}, {plural(model.get('responders'), 'responder')}; "
-        f"{len(drawn)} relabellings drawn{left_out}; dotted: their mean"
-    )
+    title, detail = _titles(model, drawn=len(drawn), without=len(null) - len(drawn))
     dressed(figure, title=title, detail=detail, height=340)
     figure.update_layout(showlegend=False, bargap=0)
     figure.update_xaxes(title_text="AUC (0.5: no better than chance)", range=[-0.03, 1.03], dtick=0.25, zeroline=False)
     figure.update_yaxes(title_text="relabellings")
     return figure
+
+
+def _titles(model: Mapping[str, Any], *, drawn: int, without: int) -> tuple[str, str]:
+    count = f"{text(model.get('p_count'), '?')} of {text(model.get('p_total'), '?')} relabellings at least as high"
+    title = f"{label(model.get('name'))} model: {count} (p = {number(model.get('p_value'))})"
+    counted = f"{plural(model.get('n'), 'patient')}, {plural(model.get('responders'), 'responder')}"
+    left_out = f", {without} without an AUC" if without else ""
+    return title, f"{counted}; {drawn} relabellings drawn{left_out}; dotted: their mean"

@@ -42,13 +42,7 @@ def ordination_map(
             f"No ordination: {plural(len(ordination), 'stool sample')} passed quality control, 3 are needed."
         )
     facts = stool or {}
-    flags = outcomes.set_index("patient_id")["responder"]
-    points = ordination.sort_values(["patient_id", "timepoint"]).assign(
-        group=[
-            responder_group(flags.get(patient))
-            for patient in ordination.sort_values(["patient_id", "timepoint"])["patient_id"]
-        ]
-    )
+    points = _grouped(ordination, outcomes)
     figure = go.Figure()
     arrows = [_arrow(rows, contrast) for _, rows in points.groupby("patient_id", sort=True)]
     joined = [(arrow, group) for arrow, group in arrows if arrow is not None]
@@ -60,21 +54,25 @@ def ordination_map(
             part = points[(points["group"] == group) & (points["timepoint"] == timepoint)]
             if len(part):
                 _points(figure, part, group, timepoint, symbol)
-    patients = points["patient_id"].nunique()
-    title = (
-        f"Stool communities: {plural(len(points), 'sample')} of {plural(patients, 'patient')}, "
-        f"{plural(len(joined), 'pair')} joined by arrows"
-    )
+    counted = f"{plural(len(points), 'sample')} of {plural(points['patient_id'].nunique(), 'patient')}"
+    title = f"Stool communities: {counted}, {plural(len(joined), 'pair')} joined by arrows"
     metric = f"{label(facts['metric'])} distance" if facts.get("metric") else "distance"
     dressed(figure, title=title, detail=f"principal coordinates of the {metric}", height=560)
-    shares = list(facts.get("variance_explained") or [None, None])
-    for number, update in ((0, figure.update_xaxes), (1, figure.update_yaxes)):
-        share = (
-            f" ({percent(shares[number])} of the variance)" if len(shares) > number and present(shares[number]) else ""
-        )
-        update(title_text=f"axis {number + 1}{share}")
-    figure.update_yaxes(scaleanchor="x", scaleratio=1)
+    shares = [*(facts.get("variance_explained") or []), None, None]
+    figure.update_xaxes(title_text=_axis_title(1, shares[0]))
+    figure.update_yaxes(title_text=_axis_title(2, shares[1]), scaleanchor="x", scaleratio=1)
     return figure
+
+
+def _grouped(ordination: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """The samples in the order of patient and timepoint, with the patient's `group`."""
+    flags = outcomes.set_index("patient_id")["responder"]
+    points = ordination.sort_values(["patient_id", "timepoint"])
+    return points.assign(group=[responder_group(flags.get(patient)) for patient in points["patient_id"]])
+
+
+def _axis_title(number: int, share: Any) -> str:
+    return f"axis {number}" + (f" ({percent(share)} of the variance)" if present(share) else "")
 
 
 def _arrow(rows: pd.DataFrame, contrast: Sequence[str]) -> tuple[tuple[pd.Series, pd.Series] | None, str]:

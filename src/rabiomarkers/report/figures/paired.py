@@ -43,33 +43,40 @@ def paired_lines(
         A flag of `outcomes` such as ``responder``; None draws all patients alike.
     """
     pairs = {key: rows.sort_values("patient_id") for key, rows in deltas.groupby(FEATURE, sort=True)}
-    keys = zip(*(changes[name] for name in FEATURE), strict=True)
-    drawn = changes[pd.Series([key in pairs for key in keys], index=changes.index, dtype="bool")]
+    drawn = changes[pd.Series([key in pairs for key in _keys(changes)], index=changes.index, dtype="bool")]
     without = sorted(set(changes["feature"]) - set(drawn["feature"]))
     if drawn.empty:
         named = f" for {', '.join(without)}" if without else ""
         return Message(f"No paired lines{named}: no patient has both samples.")
     columns = min(COLUMNS, len(drawn))
-    rows = -(-len(drawn) // columns)
+    rows = -(-len(drawn) // columns)  # rounded up
     titles = [_panel_title(row) for _, row in drawn.iterrows()]
-    spacing = {"horizontal_spacing": 0.11, "vertical_spacing": 0.3 / rows}
-    figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles, **spacing)
+    apart = {"horizontal_spacing": 0.11, "vertical_spacing": 0.3 / rows}
+    figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles, **apart)
     flags = outcomes.set_index("patient_id")[colour] if colour else pd.Series(dtype="boolean")
     shown: set[str] = set()
-    chosen = [pairs[key] for key in zip(*(drawn[name] for name in FEATURE), strict=True)]
+    chosen = [pairs[key] for key in _keys(drawn)]
     for position, panel in enumerate(chosen):
         place = {"row": position // columns + 1, "col": position % columns + 1}
         _panel(figure, panel, flags, contrast, place, shown)
-    patients = pd.concat(chosen)["patient_id"].nunique()
-    title = f"Before and after treatment: {plural(patients, 'patient')} with a pair"
+    patients = plural(pd.concat(chosen)["patient_id"].nunique(), "patient")
     detail = f"no pair: {label(', '.join(without))}" if without else ""
-    dressed(figure, title=title, detail=detail, height=(156 if detail else 130) + 340 * rows)
+    dressed(
+        figure,
+        title=f"Before and after treatment: {patients} with a pair",
+        detail=detail,
+        height=(156 if detail else 130) + 340 * rows,
+    )
     figure.update_layout(margin={"t": 172 if detail else 146, "b": 36})
-    figure.update_xaxes(range=[-0.25, 1.25], showgrid=False, zeroline=False)
-    figure.update_xaxes(tickmode="array", tickvals=[0, 1], ticktext=[label(name) for name in contrast])
+    ticks = {"tickmode": "array", "tickvals": [0, 1], "ticktext": [label(name) for name in contrast]}
+    figure.update_xaxes(range=[-0.25, 1.25], showgrid=False, zeroline=False, **ticks)
     figure.update_yaxes(zeroline=False, title_standoff=4)
     figure.for_each_annotation(lambda note: note.update(font_size=12))
     return figure
+
+
+def _keys(changes: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(changes["compartment"], changes["feature"], strict=True))
 
 
 def _panel(
