@@ -45,8 +45,8 @@ def read_json(path: Path) -> Any:
 
 
 def write_cells(cells: "AnnData", path: Path) -> None:
-    """A gzip-compressed `.h5ad`."""
-    cells.write_h5ad(path, compression="gzip")
+    """A gzip-compressed `.h5ad`; fast compression, as stronger saves a tenth of the size for half as much time again."""
+    cells.write_h5ad(path, compression="gzip", compression_opts=1)
 
 
 def read_cells(path: Path) -> "AnnData":

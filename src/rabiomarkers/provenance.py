@@ -13,10 +13,12 @@ from rabiomarkers.study import Study
 
 LIBRARIES = (
     "anndata",
+    "jinja2",
     "lifelines",
     "mudata",
     "numpy",
     "pandas",
+    "plotly",
     "scanpy",
     "scikit-bio",
     "scikit-learn",

@@ -60,14 +60,15 @@ def paired_lines(
         place = {"row": position // columns + 1, "col": position % columns + 1}
         _panel(figure, panel, flags, contrast, place, shown)
     patients = plural(pd.concat(chosen)["patient_id"].nunique(), "patient")
-    detail = f"no pair: {label(', '.join(without))}" if without else ""
-    dressed(
-        figure,
-        title=f"Before and after treatment: {patients} with a pair",
-        detail=detail,
-        height=(156 if detail else 130) + 340 * rows,
-    )
-    figure.update_layout(margin={"t": 172 if detail else 146, "b": 36})
+    title = f"Before and after treatment: {patients} with a pair"
+    return _laid_out(figure, title, f"no pair: {label(', '.join(without))}" if without else "", rows, contrast)
+
+
+def _laid_out(figure: go.Figure, title: str, detail: str, rows: int, contrast: Sequence[str]) -> go.Figure:
+    """Room for the three lines over each panel, and the timepoints below."""
+    top = 172 if detail else 146
+    dressed(figure, title=title, detail=detail, height=top - 16 + 340 * rows)
+    figure.update_layout(margin={"t": top, "b": 36})
     ticks = {"tickmode": "array", "tickvals": [0, 1], "ticktext": [label(name) for name in contrast]}
     figure.update_xaxes(range=[-0.25, 1.25], showgrid=False, zeroline=False, **ticks)
     figure.update_yaxes(zeroline=False, title_standoff=4)
