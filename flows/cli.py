@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from flows.requests import StudyRequest
+    from flows.study_request import StudyRequest
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,7 +53,7 @@ def demo(
     with _errors_told():
         import shutil
 
-        from flows.requests import StudyRequest, workspace
+        from flows.study_request import StudyRequest, workspace
         from rabiomarkers.publish import refuse_foreign_folder
         from rabiomarkers.simulate.study import simulate_study
 
@@ -114,7 +114,7 @@ def run(
     Example: rabiomarkers run studies/ra-pd1 --out results/ra-pd1 --workers 2
     """
     with _errors_told():
-        from flows.requests import StudyRequest
+        from flows.study_request import StudyRequest
 
         _run(StudyRequest(study=study, out=out, batch=batch, workers=workers), direct=direct)
 
@@ -160,7 +160,7 @@ def predict(
     Example: rabiomarkers predict results/ra-pd1 studies/next --out next.csv
     """
     with _errors_told():
-        from flows.requests import StudyRequest
+        from flows.study_request import StudyRequest
         from flows.terminal import terminal_progress
         from rabiomarkers.application import predict_study
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from flows.requests import StudyRequest, workspace
+from flows.study_request import StudyRequest, workspace
 from flows.watching import watched_by
 from rabiomarkers.pipeline import Run
 from rabiomarkers.progress import Progress

@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from flows.requests import BatchRequest
-from flows.tasks import as_task
+from flows.study_request import BatchRequest
+from flows.tasks import as_task, failures_kept_in
 from flows.watching import listener
 from rabiomarkers.pipeline import BatchFeatures, process_batch
 
@@ -11,5 +11,6 @@ from rabiomarkers.pipeline import BatchFeatures, process_batch
 @flow(name="process-batch", flow_run_name="process {request.batch}", persist_result=False)
 def process_batch_flow(request: BatchRequest) -> BatchFeatures:
     """Read, check and score the samples of one batch; what was scored before is looked up."""
-    study = as_task("read sheet", request.open)
-    return process_batch(study, request.batch, request.store(), call=as_task, progress=listener())
+    with failures_kept_in(request.failure_log):
+        study = as_task("read sheet", request.open)
+        return process_batch(study, request.batch, request.store(), call=as_task, progress=listener())

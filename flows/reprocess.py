@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.predict_response import predict_response_flow
-from flows.requests import StudyRequest
+from flows.study_request import StudyRequest
 from flows.tasks import StageError
 
 

@@ -1,14 +1,17 @@
 """A local server, a worker and the deployments of prefect.yaml, in one command."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rabiomarkers.errors import RabiomarkersError
 
@@ -34,14 +37,21 @@ def serve_until_interrupted(studies: Path, results: Path, *, port: int, tell: Ca
     if not studies.is_dir():
         raise ServiceError(f"There is no folder {str(studies)!r}; name the one that holds the studies with --studies.")
     environment = service_environment(studies, results, port=port)
-    with _server(environment, port=port), _deployed(environment), _worker(environment) as worker:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager stops us as Ctrl-C does
+    with (
+        suppress(KeyboardInterrupt),
+        _server(environment, port=port),
+        _deployed(environment),
+        _lost_runs_restarted(port, tell),
+        _worker(environment) as worker,
+    ):
         tell(f"serving http://127.0.0.1:{port} (stop with Ctrl-C)")
         tell("a new batch: emit the event rabiomarkers.batch.ready (README), or use the form of predict-response/study")
         try:
             code = worker.wait()
         except KeyboardInterrupt:
-            tell("stopping")
-            return
+            tell("stopping, which takes up to half a minute")
+            raise
         raise ServiceError(f"The worker stopped by itself with status {code}.")
 
 
@@ -59,6 +69,41 @@ def service_environment(studies: Path, results: Path, *, port: int) -> dict[str,
         "RABIOMARKERS_STUDIES": str(studies.absolute()),
         "RABIOMARKERS_RESULTS": str(results.absolute()),
     }
+
+
+@contextmanager
+def _lost_runs_restarted(port: int, tell: Callable[[str], None]) -> Iterator[None]:
+    if lost := restart_lost_runs(port):
+        tell(f"{lost} runs were lost when the service last stopped; they are started again")
+    yield
+
+
+def restart_lost_runs(port: int) -> int:
+    """End the runs an earlier service left behind, as they hold the only slot of their deployment, and start them anew.
+
+    Only for the moment after a start: whatever has begun by then has no process any more.
+    """
+    begun = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}}
+    lost = _ask(port, "flow_runs/filter", begun)
+    for run in lost:
+        ended = {"type": "CRASHED", "message": "the service that ran it was stopped"}
+        _ask(port, f"flow_runs/{run['id']}/set_state", {"state": ended})
+    deployed = [run for run in lost if run["deployment_id"]]
+    for run in deployed:
+        anew = {"state": {"type": "SCHEDULED"}, "parameters": run["parameters"]}
+        _ask(port, f"deployments/{run['deployment_id']}/create_flow_run", anew)
+    return len(deployed)
+
+
+def _ask(port: int, path: str, body: Mapping[str, Any]) -> Any:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  the scheme is written two lines above
+        return json.load(answer)
 
 
 def _prefect(*words: str) -> list[str]:

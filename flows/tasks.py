@@ -1,6 +1,11 @@
 """How a stage of the pipeline becomes a Prefect task."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 from prefect import task
@@ -19,6 +24,18 @@ class StageError(RuntimeError):
 
 failures: list[BaseException] = []
 """Why stages failed in this process, in full, for the command line to tell."""
+
+_logs: list[Path] = []
+
+
+@contextmanager
+def failures_kept_in(log: Path) -> Iterator[None]:
+    """Append the whole story of every stage that fails to this file, which only its owner can read."""
+    _logs.append(log)
+    try:
+        yield
+    finally:
+        _logs.pop()
 
 
 async def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -69,13 +86,23 @@ class _WithoutPatientData:
         if error is None or isinstance(error, OSError | KeyboardInterrupt | SystemExit):
             return
         failures.append(error)
+        _keep(error)
         raise StageError(_public(error)) from None
+
+
+def _keep(error: BaseException) -> None:
+    for log in _logs[-1:]:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {''.join(format_exception(error))}\n")
 
 
 def _public(error: BaseException) -> str:
     if isinstance(error, InputError):
         return f"{len(error.problems)} problems in the input: `rabiomarkers check STUDY` lists them"
-    return f"{type(error).__name__}: `rabiomarkers run STUDY --direct` tells the whole message"
+    where = f" (in {_logs[-1].name} beside the results' store)" if _logs else ""
+    return f"{type(error).__name__}: the whole message{where} stays on the machine that ran it"
 
 
 def _all_reused(result: object) -> bool:

@@ -148,3 +148,14 @@ def test_predict_applies_the_frozen_models_to_another_study(command, own_workspa
     table = pd.read_csv(tmp_path / "next.csv")
     assert {"patient_id", "model", "feature_set", "probability", "note"} <= set(table.columns)
     assert table["probability"].dropna().between(0, 1).all()
+
+
+def test_no_module_of_the_flows_hides_a_library(monkeypatch):
+    """A worker that loads a flow by its file puts the flows' folder first on the module path."""
+    from importlib.metadata import packages_distributions
+    from pathlib import Path
+
+    import flows
+
+    names = {path.stem for path in Path(flows.__file__).parent.glob("*.py")} - {"__init__"}
+    assert not names & (set(sys.stdlib_module_names) | set(packages_distributions()))

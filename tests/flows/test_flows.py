@@ -23,7 +23,7 @@ def digests(results: Path) -> dict[str, str]:
 
 
 def request(study: Path, out: Path):
-    from flows.requests import StudyRequest
+    from flows.study_request import StudyRequest
 
     return StudyRequest(study=study, out=out)
 
@@ -40,7 +40,7 @@ def test_the_flow_gives_the_bytes_of_the_direct_run(prefect_server, trial, finis
 
 def test_a_batch_alone_is_taken_to_features(prefect_server, trial, own_workspace):
     from flows.process_batch import process_batch_flow
-    from flows.requests import BatchRequest
+    from flows.study_request import BatchRequest
 
     batch = sorted(pd.read_csv(trial / "samples.csv")["batch"].unique())[0]
     done = process_batch_flow(BatchRequest(study=trial, out=own_workspace / "results", batch=batch))

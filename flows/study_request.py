@@ -1,4 +1,8 @@
-"""What a flow is asked to do: ids and paths, as Prefect stores every parameter word for word."""
+"""What a flow is asked to do: ids and paths, as Prefect stores every parameter word for word.
+
+Not named after what it holds, `requests`: a worker that loads a flow by its file puts this folder first on the module path, and a
+library that imports the `requests` package would get this module.
+"""
 
 import os
 from functools import cache
@@ -32,6 +36,11 @@ class StudyRequest(BaseModel):
         """The results folder, absolute."""
         below = Path(os.environ.get("RABIOMARKERS_RESULTS", "results"))
         return (self.out or below / self.study.resolve().name).absolute()
+
+    @property
+    def failure_log(self) -> Path:
+        """Where the whole story of a failed stage is kept, as Prefect must not have it."""
+        return workspace(self.results) / "failures.log"
 
     def open(self) -> Study:
         """The study, restricted to the batch if one is named.
