@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs when it is called, so that `--help` answers at once."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,13 @@ Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The folder that ho
 Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that score samples at once.")]
 Direct = Annotated[bool, typer.Option("--direct", help="The same pipeline and the same bytes, without Prefect.")]
+
+
+def _plain_word(batch: str | None) -> str | None:
+    """Batches are named in run names and stored parameters, so only ids are taken."""
+    if batch is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", batch):
+        raise typer.BadParameter(f"{batch!r} is no batch name: letters, digits, dot, hyphen and underscore")
+    return batch
 
 
 @app.command()
@@ -105,7 +113,7 @@ def check(study: Study) -> None:
 def run(
     study: Study,
     out: Annotated[Path | None, typer.Option(help="Where the results go  [default: results/<name of STUDY>].")] = None,
-    batch: Annotated[str | None, typer.Option(help="Only the samples of this batch.")] = None,
+    batch: Annotated[str | None, typer.Option(callback=_plain_word, help="Only the samples of this batch.")] = None,
     workers: Workers = 1,
     direct: Direct = False,
 ) -> None:

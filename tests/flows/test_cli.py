@@ -111,6 +111,12 @@ def test_a_batch_nobody_knows_is_told_with_those_there_are(command, trial, own_w
     assert "batch-1" in told.stderr
 
 
+def test_a_batch_that_is_no_plain_word_is_refused(command, trial):
+    told = command("run", trial, "--batch", "a b; rm", "--direct")
+    assert told.exit_code == 2
+    assert "is no batch name" in " ".join(told.stderr.split())
+
+
 def test_report_writes_the_same_report_again(command, own_workspace):
     path = own_workspace / "results" / "report.html"
     before = path.read_bytes()
