@@ -51,7 +51,7 @@ def test_a_study_in_order_opens_and_has_no_problem(folder):
 def test_each_file_is_read_once_and_told_as_the_sheet_writes_it(folder):
     told = []
     assert check_study(folder, on_file=told.append) == []
-    assert told == ["data/cbc.csv", "data/counts.csv", "data/taxa.csv"]
+    assert told == ["data/cbc.csv", "data/taxa.csv", "data/counts.csv"]
     assert [file.sample_ids for file in open_study(folder).files()] == [("B1",), ("T1", "T2"), ("F1",)]
 
 
@@ -135,7 +135,7 @@ def test_a_data_root_relative_to_the_study_holds_files_and_never_shows_its_place
     (folder / "study.yaml").write_text("name: tiny\ndata_root: ../archive\n")
     assert check_study(folder) == []
     study = open_study(folder)
-    assert [file.label for file in study.files()] == ["data/cbc.csv", "data/counts.csv", "stool.csv"]
+    assert [file.label for file in study.files()] == ["data/cbc.csv", "stool.csv", "data/counts.csv"]
     assert study.data_root == root
 
 
@@ -151,3 +151,18 @@ def test_a_study_does_not_change(folder):
     with pytest.raises(AttributeError):
         study.folder = folder
     assert replace(study).settings == study.settings
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "samples.csv", "patients.csv", "lesions.csv"])
+def test_a_table_that_is_a_link_out_of_the_study_is_not_read(folder, tmp_path, name):
+    (folder / name).rename(tmp_path / name)
+    (folder / name).symlink_to(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: a link to a file outside the study folder"):
+        open_study(folder)
+    assert [problem.file for problem in check_study(folder)] == [name]
+
+
+@pytest.mark.parametrize("name", ["lesions.xlsx", "lesions.tsv", "Lesion.csv"])
+def test_a_table_of_another_format_is_not_passed_over(folder, name):
+    (folder / "lesions.csv").rename(folder / name)
+    assert [(problem.file, problem.expected) for problem in check_study(folder)] == [(name, "lesions.csv")]

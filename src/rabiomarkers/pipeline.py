@@ -9,17 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from rabiomarkers.assays import ASSAYS
 from rabiomarkers.change.distances import distance_step
 from rabiomarkers.change.paired import change_step
 from rabiomarkers.errors import InputError, Problem
 from rabiomarkers.features.multimodal import multimodal_step
 from rabiomarkers.features.tidy import join_step
 from rabiomarkers.files import read_table
-from rabiomarkers.ingest.ledger import ledger_step, usable_samples
-from rabiomarkers.knowledge import config_path
+from rabiomarkers.ingest.ledger import ledger_step
+from rabiomarkers.jobs import CLINICAL_TABLES, input_digests, pieces, read_job, score_jobs, stages, study_tables
 from rabiomarkers.predict.models import model_step
 from rabiomarkers.progress import SILENT, Progress
 from rabiomarkers.provenance import provenance_step, run_record
@@ -27,13 +24,10 @@ from rabiomarkers.publish import publish
 from rabiomarkers.report.page import report_step
 from rabiomarkers.report.summary import summary_step
 from rabiomarkers.response.outcomes import outcome_step
-from rabiomarkers.store import Job, StepResult, Store, path_digest
+from rabiomarkers.store import Job, StepResult, Store
 from rabiomarkers.study import Study
 
 type Call = Callable[..., Any]
-
-CLINICAL_TABLES = ("patients", "lesions", "visits", "followup", "adverse_events")
-PATH_COLUMNS = ["path", "tree", "taxonomy", "panel", "gating", "compensation"]
 
 
 def direct(label: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -82,35 +76,30 @@ def run_study(study: Study, store: Store, out: Path, *, call: Call = direct, pro
 
 def check_files(study: Study, store: Store, *, progress: Progress = SILENT) -> list[StepResult]:
     """Read every file of the sheet, collecting the problems of all before any is told."""
-    jobs = [job for batch in study.batches() for job in _split_jobs(study, usable_samples(study.samples), batch)]
-    return _run_jobs("check files", store, jobs, progress=progress)
+    files = [file for batch in study.batches() for file in study.files(batch)]
+    return run_jobs("check files", store, [read_job(study, file) for file in files], progress=progress)
 
 
 def process_batch(
     study: Study, batch: str, store: Store, *, call: Call = direct, progress: Progress = SILENT
 ) -> BatchFeatures:
     """The samples of one batch, from their files to their features; a sample that was scored before is not scored again."""
-    samples = usable_samples(study.samples)
-    pieces: dict[tuple[str, str], Path] = {}
+    found: dict[tuple[str, str], Path] = {}
     scored: dict[tuple[str, str], StepResult] = {}
     steps: list[StepResult] = []
-    for compartment, assay in _stages(samples[samples["batch"] == batch]):
-        stage = samples[(samples["compartment"] == compartment) & (samples["assay"] == assay)]
-        label = f"{compartment} {assay}"
-        read = call(
-            f"read {label}", _run_jobs, f"read {label}", store, _split_jobs(study, stage, batch), progress=progress
-        )
-        pieces |= {
-            (sample, assay): split.file(ASSAYS[assay].piece.format(sample_id=sample))
-            for split in read
-            for sample in split.sample_ids
-        }
-        rows = stage[stage["batch"] == batch]
-        jobs = [_score_job(study, row, pieces[row["sample_id"], assay]) for _, row in rows.iterrows()]
-        results = call(f"score {label}", _run_jobs, f"score {label}", store, jobs, progress=progress)
-        scored |= {(result.sample_ids[0], assay): result for result in results}
-        steps += [*(_newly_read(split, scored, assay) for split in read), *results]
-    return BatchFeatures(batch=batch, pieces=pieces, scored=scored, steps=tuple(steps))
+
+    def run(label: str, jobs: list[Job]) -> list[StepResult]:
+        results: list[StepResult] = call(label, run_jobs, label, store, jobs, progress=progress)
+        return results
+
+    for stage, files in stages(study, batch):
+        read = run(f"read {stage}", [read_job(study, file) for file in files])
+        both = list(zip(files, read, strict=True))
+        found |= {(sample, file.assay): piece for file, split in both for sample, piece in pieces(file, split).items()}
+        results = run(f"score {stage}", [job for file, split in both for job in score_jobs(study, file, split)])
+        scored |= {(result.sample_ids[0], files[0].assay): result for result in results}
+        steps += [*(_newly_read(split, results) for split in read), *results]
+    return BatchFeatures(batch=batch, pieces=found, scored=scored, steps=tuple(steps))
 
 
 def predict_response(
@@ -124,12 +113,12 @@ def predict_response(
 ) -> Run:
     """Features and outcomes to changes, models, report and a results folder."""
     steps = _Steps(store, call, progress)
-    tables = _study_tables(study, store)
+    tables = study_tables(study, store)
     joined = _join(study, batches, tables, steps)
     changes = _test_changes(study, joined, steps)
     made = [joined, changes, *_analyse(study, batches, tables, joined, changes, steps)]
     parts = _files(*made)
-    record = run_record(study, _input_digests(study))
+    record = run_record(study, input_digests(study))
     provenance = steps.run("record provenance", provenance_step, {}, record=record)
     settings = study.settings
     summary = steps.run("sum up", summary_step, parts, study=settings.name, contrast=list(settings.contrast))
@@ -147,7 +136,7 @@ def join_batches(
 ) -> tuple[StepResult, StepResult]:
     """The features of all batches, and how they changed: what a frozen model is applied to."""
     steps = _Steps(store, call, progress)
-    joined = _join(study, batches, _study_tables(study, store), steps)
+    joined = _join(study, batches, study_tables(study, store), steps)
     return joined, _test_changes(study, joined, steps)
 
 
@@ -160,7 +149,7 @@ class _Steps:
 
     def run(self, name: str, step: Callable[..., Any], inputs: Mapping[str, Path], **parameters: Any) -> StepResult:
         job = Job(name=name, step=step, inputs=inputs, parameters=parameters)
-        result: StepResult = self.call(name, _run_jobs, name, self.store, [job], progress=self.progress)[0]
+        result: StepResult = self.call(name, run_jobs, name, self.store, [job], progress=self.progress)[0]
         self.done.append(result)
         return result
 
@@ -230,56 +219,15 @@ def _analyse(
     return ledger, outcomes, distances, models
 
 
-def _newly_read(split: StepResult, scored: Mapping[tuple[str, str], StepResult], assay: str) -> StepResult:
+def _newly_read(split: StepResult, scored: Sequence[StepResult]) -> StepResult:
     """A file that was read again because a sample joined it brought only what had not been scored before."""
     if split.reused:
         return split
-    return replace(split, sample_ids=tuple(s for s in split.sample_ids if not scored[s, assay].reused))
+    known = {sample for result in scored if result.reused for sample in result.sample_ids}
+    return replace(split, sample_ids=tuple(sample for sample in split.sample_ids if sample not in known))
 
 
-def _stages(samples: pd.DataFrame) -> list[tuple[str, str]]:
-    return sorted({(row["compartment"], row["assay"]) for _, row in samples.iterrows()})
-
-
-def _split_jobs(study: Study, samples: pd.DataFrame, batch: str) -> list[Job]:
-    """One job a file: it splits off the pieces of all its samples of this batch."""
-    columns = ["compartment", "assay", "path", "taxonomy", "tree"]
-    rows = samples[samples["batch"] == batch].fillna({"taxonomy": "", "tree": ""})
-    jobs = []
-    for _, group in rows.groupby(columns, sort=True):
-        first = group.iloc[0]
-        assay, path = ASSAYS[first["assay"]], Path(first["path"])
-        beside = {column: Path(first[column]) for column in assay.split_columns if first[column]}
-        sample_ids = tuple(sorted(group["sample_id"]))
-        jobs.append(
-            Job(
-                name=f"read {study.label(path)}",
-                step=assay.split,
-                inputs={"matrix": path, **_config(assay.split_config), **beside},
-                parameters={
-                    "label": study.label(path),
-                    "sample_ids": list(sample_ids),
-                    **assay.split_parameters(study),
-                },
-                sample_ids=sample_ids,
-            )
-        )
-    return jobs
-
-
-def _score_job(study: Study, row: pd.Series, piece: Path) -> Job:
-    assay = ASSAYS[row["assay"]]
-    beside = {column: Path(row[column]) for column in assay.score_columns if pd.notna(row[column])}
-    return Job(
-        name=f"score {row['assay']} {row['sample_id']}",
-        step=assay.score,
-        inputs={"sample": piece, **_config(assay.score_config), **beside},
-        parameters=assay.score_parameters(study),
-        sample_ids=(row["sample_id"],),
-    )
-
-
-def _run_jobs(label: str, store: Store, jobs: Sequence[Job], *, progress: Progress = SILENT) -> list[StepResult]:
+def run_jobs(label: str, store: Store, jobs: Sequence[Job], *, progress: Progress = SILENT) -> list[StepResult]:
     """The results of a stage's jobs; the input problems of all jobs are raised together."""
     problems: list[Problem] = []
     results: list[StepResult] = []
@@ -290,10 +238,6 @@ def _run_jobs(label: str, store: Store, jobs: Sequence[Job], *, progress: Progre
     if problems:
         raise InputError(sorted(set(problems), key=str))
     return results
-
-
-def _config(files: Mapping[str, str]) -> dict[str, Path]:
-    return {name: config_path(relative) for name, relative in files.items()}
 
 
 def _files(*results: StepResult) -> dict[str, Path]:
@@ -316,22 +260,3 @@ def _stool_pieces(batches: Sequence[BatchFeatures], failed: Path) -> dict[str, P
         for sample, assay in batch.scored
         if assay.startswith("taxa_") and (sample, assay) not in out
     }
-
-
-def _study_tables(study: Study, store: Store) -> dict[str, Path]:
-    """The sheet and the clinical tables as files a step can take in; paths in them are relative, so that a moved study is the
-    same study."""
-    samples = study.samples.copy()
-    for column in PATH_COLUMNS:
-        samples[column] = samples[column].map(study.label, na_action="ignore")
-    frames = {"samples": samples} | {
-        name: frame for name in CLINICAL_TABLES if (frame := getattr(study, name)) is not None
-    }
-    return {name: store.put_table(frame) for name, frame in frames.items()}
-
-
-def _input_digests(study: Study) -> dict[str, str]:
-    """sha256 of every input file by its path in the study; an excluded sample may lack its file."""
-    named = {Path(path) for column in PATH_COLUMNS for path in study.samples[column].dropna() if Path(path).exists()}
-    own = {path for path in study.folder.glob("*") if path.suffix in {".yaml", ".csv"}}
-    return {study.label(path): path_digest(path) for path in sorted(named | own)}

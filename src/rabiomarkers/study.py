@@ -23,11 +23,13 @@ from rabiomarkers.ingest.clinical import (
 from rabiomarkers.ingest.expression import read_expression
 from rabiomarkers.ingest.findings import Findings, named, nearest, one_of
 from rabiomarkers.ingest.ledger import usable_samples
+from rabiomarkers.ingest.places import Place
 from rabiomarkers.ingest.proteins import read_proteins
 from rabiomarkers.ingest.samples import read_samples
 from rabiomarkers.knowledge import config_path, load_aliases, load_signatures
 
 SETTINGS, SHEET, PATIENTS = "study.yaml", "samples.csv", "patients.csv"
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
 
 CLINICAL: Mapping[str, Callable[[Path, Collection[str]], tuple[pd.DataFrame, list[Problem]]]] = {
     "lesions": read_lesions,
@@ -43,6 +45,7 @@ class SampleFile:
     """A file of the sheet with the samples to take from it."""
 
     path: Path
+    compartment: str
     assay: str
     sample_ids: tuple[str, ...]
     label: str  # the path as the sheet would write it
@@ -93,16 +96,18 @@ class Study:
         inside = [Path(path).relative_to(root) for root in roots if Path(path).is_relative_to(root)]
         return inside[0].as_posix() if inside else Path(path).name
 
-    def files(self) -> list[SampleFile]:
-        """Every file that holds a sample that is used, once per assay, sorted by label."""
-        columns = ["path", "assay", "taxonomy", "tree"]
+    def files(self, batch: str | None = None) -> list[SampleFile]:
+        """Every file that holds a sample that is used (of one batch, where it is named), sorted by compartment, assay and label."""
+        columns = ["compartment", "assay", "path", "taxonomy", "tree"]
         rows = usable_samples(self.samples).fillna({"taxonomy": "", "tree": ""})
+        rows = rows if batch is None else rows[rows["batch"] == batch]
         files = []
         for key, group in rows.groupby(columns, sort=True):
-            path, assay, taxonomy, tree = (str(part) for part in key)
+            compartment, assay, path, taxonomy, tree = (str(part) for part in key)
             files.append(
                 SampleFile(
                     path=Path(path),
+                    compartment=compartment,
                     assay=assay,
                     sample_ids=tuple(sorted(group["sample_id"])),
                     label=self.label(path),
@@ -110,7 +115,7 @@ class Study:
                     tree=Path(tree) if tree else None,
                 )
             )
-        return sorted(files, key=lambda file: (file.label, file.assay))
+        return sorted(files, key=lambda file: (file.compartment, file.assay, file.label))
 
 
 def data_root_of(folder: Path, settings: StudySettings) -> Path | None:
@@ -137,6 +142,9 @@ def check_study(folder: Path, *, on_file: Callable[[str], None] | None = None) -
 
     `on_file` is told each file before it is read, as the sheet writes it.
     """
+    outside = _tables_outside(folder)
+    if outside:
+        return outside
     study, problems = _read(folder)
     for file in study.files():
         if on_file is not None:
@@ -195,6 +203,9 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
         Findings(folder.name or str(folder)).fail(
             "no such folder", "a study folder with study.yaml and samples.csv", "correct the path"
         )
+    outside = _tables_outside(folder)
+    if outside:
+        raise InputError(outside)
     settings, problems = read_settings(folder / SETTINGS)
     usable = settings or StudySettings(name="unreadable")
     problems += [*_data_root_problems(folder, usable), *_signature_problems(usable)]
@@ -247,16 +258,36 @@ def _signature_problems(settings: StudySettings) -> Iterator[Problem]:
             )
 
 
+def _tables_outside(folder: Path) -> list[Problem]:
+    """The study's own tables that are links to a file outside its folder: nothing else is read."""
+    names = [SETTINGS, SHEET, PATIENTS, *(f"{name}.csv" for name in CLINICAL)]
+    place = Place(folder=folder, data_root=None)
+    return [
+        Problem(
+            file=name,
+            found="a link to a file outside the study folder",
+            expected="a file in the study folder",
+            remedy="copy the file there",
+        )
+        for name in names
+        if not place.holds(folder / name)
+    ]
+
+
 def _misnamed_tables(folder: Path) -> Iterator[Problem]:
-    """Tables whose names look like a misspelt one that is absent: they would be passed over in silence."""
+    """Tables whose names look like one that is absent, misspelt or of another format: they would be passed over in silence."""
     names = [SHEET, PATIENTS, *(f"{name}.csv" for name in CLINICAL)]
-    absent = [name for name in names if not (folder / name).exists()]
-    for path in sorted(folder.glob("*.csv")):
-        meant = None if path.name in names else nearest(path.stem, [name[:-4] for name in absent], cutoff=0.8)
+    absent = [name.removesuffix(".csv") for name in names if not (folder / name).exists()]
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in TABLE_SUFFIXES or path.name in names:
+            continue
+        meant = nearest(path.stem, absent, cutoff=0.8)
         if meant:
+            rename = path.suffix.lower() == ".csv"
+            remedy = f"rename the file to {meant}.csv" if rename else f"save it as {meant}.csv (in Excel: CSV UTF-8)"
             yield Problem(
                 file=path.name,
                 found=f"a table {path.name!r}",
                 expected=f"{meant}.csv",
-                remedy=f"rename the file to {meant}.csv, or keep it in another folder",
+                remedy=f"{remedy}, or keep it in another folder",
             )

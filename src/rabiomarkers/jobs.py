@@ -1,0 +1,81 @@
+"""What a study asks to be computed of its files: which step, on which input, with which parameters."""
+
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+
+from rabiomarkers.assays import ASSAYS, Assay
+from rabiomarkers.knowledge import config_path
+from rabiomarkers.store import Job, StepResult, Store, path_digest
+from rabiomarkers.study import SampleFile, Study
+
+CLINICAL_TABLES = ("patients", "lesions", "visits", "followup", "adverse_events")
+PATH_COLUMNS = ("path", "tree", "taxonomy", "panel", "gating", "compensation")
+
+
+def stages(study: Study, batch: str) -> list[tuple[str, list[SampleFile]]]:
+    """The batch's files by "compartment assay", in a fixed order."""
+    files = study.files(batch)
+    return [(label, list(group)) for label, group in groupby(files, lambda file: f"{file.compartment} {file.assay}")]
+
+
+def read_job(study: Study, file: SampleFile) -> Job:
+    """Split off the pieces of the file's samples."""
+    assay = ASSAYS[file.assay]
+    return Job(
+        name=f"read {file.label}",
+        step=assay.split,
+        inputs={"matrix": file.path, **_config(assay.split_config), **_beside(file, assay.split_columns)},
+        parameters={"label": file.label, "sample_ids": list(file.sample_ids), **assay.split_parameters(study)},
+        sample_ids=file.sample_ids,
+    )
+
+
+def pieces(file: SampleFile, read: StepResult) -> dict[str, Path]:
+    """Where the piece of each sample of the file lies."""
+    name = ASSAYS[file.assay].piece
+    return {sample: read.file(name.format(sample_id=sample)) for sample in file.sample_ids}
+
+
+def score_jobs(study: Study, file: SampleFile, read: StepResult) -> list[Job]:
+    """Score each piece of the file."""
+    assay: Assay = ASSAYS[file.assay]
+    beside = {**_config(assay.score_config), **_beside(file, assay.score_columns)}
+    return [
+        Job(
+            name=f"score {file.assay} {sample}",
+            step=assay.score,
+            inputs={"sample": piece, **beside},
+            parameters=assay.score_parameters(study),
+            sample_ids=(sample,),
+        )
+        for sample, piece in pieces(file, read).items()
+    ]
+
+
+def study_tables(study: Study, store: Store) -> dict[str, Path]:
+    """The sheet and the clinical tables as files that a step takes in.
+
+    Paths in them are relative, so that a study that was moved is the same study.
+    """
+    samples = study.samples.copy()
+    for column in PATH_COLUMNS:
+        samples[column] = samples[column].map(study.label, na_action="ignore")
+    clinical = {name: frame for name in CLINICAL_TABLES if (frame := getattr(study, name)) is not None}
+    return {name: store.put_table(frame) for name, frame in {"samples": samples, **clinical}.items()}
+
+
+def input_digests(study: Study) -> dict[str, str]:
+    """sha256 of every input file by its path in the study; an excluded sample may lack its file."""
+    named = {Path(path) for column in PATH_COLUMNS for path in study.samples[column].dropna() if Path(path).exists()}
+    own = {path for path in study.folder.glob("*") if path.suffix in {".yaml", ".csv"}}
+    return {study.label(path): path_digest(path) for path in sorted(named | own)}
+
+
+def _config(files: Mapping[str, str]) -> dict[str, Path]:
+    return {name: config_path(relative) for name, relative in files.items()}
+
+
+def _beside(file: SampleFile, columns: tuple[str, ...]) -> dict[str, Path]:
+    """The files that the sheet names beside the file itself."""
+    return {column: path for column in columns if (path := getattr(file, column)) is not None}
