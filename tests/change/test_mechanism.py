@@ -47,7 +47,7 @@ def test_core_and_direct_targets_must_both_rise(core, direct, call):
 
 def test_the_sentence_says_what_each_score_did():
     told = retinoic_acid_call(changes(RA_RESPONSE_CORE=ROSE, RA_RESPONSE_DIRECT=STILL))["sentence"]
-    assert "RA_RESPONSE_CORE changed by +0.1 rank score in 10 pairs (p = 0.002)" in told
+    assert "RA_RESPONSE_CORE changed by +0.1 rank score in 10 pairs (p = 0.002, floor 0.002)" in told
     assert "as it does when immune cells move in" in told
 
 

@@ -56,6 +56,7 @@ def test_noise_is_not_told_from_chance_and_a_strong_feature_is(make_study):
     assert planted["verdict"].startswith(
         "better than chance in this cohort (p = 2/120), exploratory: 10 of the 323 patients a stable model needs"
     )
+    assert planted["verdict"].endswith("; 2 models were tested, and p is of this one alone")
 
 
 def test_no_auc_of_pooled_probabilities_is_reported(make_study):

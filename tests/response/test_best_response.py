@@ -22,6 +22,10 @@ VISITS = st.lists(st.tuples(st.integers(1, 30).map(lambda week: 7.0 * week), COD
         ([(42, "PD")], "progression on day 42"),
         ([(42, "NE")], "no visit was evaluable"),
         ([], "no assessment after baseline"),
+        (
+            [(42, "CR"), (84, "PR")],
+            "CR on day 42 never confirmed: best response SD; PR on day 84 after CR is progression",
+        ),
         ([(42, "NON-CR/NON-PD")], "NON-CR/NON-PD (no target lesion) on day 42, counted as SD"),
     ],
 )

@@ -112,6 +112,24 @@ def test_followup_decides_survival_where_it_is_given():
     table = outcome_table(patients("P1", "P2"), None, pd.concat([visit("P1", "PD"), visit("P2", "PD")]), followup)
     assert table["pfs_days"].tolist() == [200.0, 42.0]
     assert table["progressed"].tolist() == [False, True]
+    assert table["note"].tolist() == [
+        "progression on day 42; progression on day 42, but followup.csv says none until day 200, and that counts",
+        "progression on day 42",
+    ]
+
+
+def test_a_death_before_any_progression_is_no_contradiction():
+    followup = pd.DataFrame({"patient_id": ["P1"], "pfs_days": [60.0], "progressed": [True]})
+    assert only(outcome_table(patients("P1"), None, visit("P1", "SD"), followup)).note == "SD on day 42"
+
+
+def test_survival_from_visits_alone_says_that_deaths_are_not_in_it():
+    visits = pd.concat([visit("P1", "PD"), visit("P2", "SD"), visit("P3", "SD")])
+    followup = pd.DataFrame({"patient_id": ["P3"], "pfs_days": [90.0], "progressed": [True]})
+    outcomes = outcome_table(patients("P1", "P2", "P3"), None, visits, followup)
+    assert endpoints(outcomes, followup=followup)["pfs"]["note"].endswith(
+        "from visits alone, so deaths are not counted: 2 of 3 patients"
+    )
 
 
 def test_a_misspelt_rule_is_an_error():
@@ -160,7 +178,7 @@ def test_median_survival_counts_those_without_followup():
     followup = pd.DataFrame(
         {"patient_id": list("ABCDE"), "pfs_days": [10.0, 20.0, 30.0, 40.0, 50.0], "progressed": [True] * 5}
     )
-    found = endpoints(outcome_table(patients(*"ABCDEF"), None, None, followup))["pfs"]
+    found = endpoints(outcome_table(patients(*"ABCDEF"), None, None, followup), followup=followup)["pfs"]
     assert (found["median_days"], found["n"], found["events"]) == (30.0, 5, 5)
     assert found["note"].endswith("without follow-up, left out: 1 of 6 patients")
 
@@ -169,7 +187,7 @@ def test_an_open_upper_limit_is_said_in_words():
     followup = pd.DataFrame(
         {"patient_id": list("ABCD"), "pfs_days": [10.0, 20.0, 30.0, 40.0], "progressed": [True, True, True, False]}
     )
-    found = endpoints(outcome_table(patients(*"ABCD"), None, None, followup))["pfs"]
+    found = endpoints(outcome_table(patients(*"ABCD"), None, None, followup), followup=followup)["pfs"]
     assert found["median_days"] == 25.0  # S is one half from 20 to 30: the middle
     assert found["ci_high"] is None
     assert found["note"] == "upper limit not reached in the time observed"

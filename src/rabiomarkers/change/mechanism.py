@@ -18,7 +18,7 @@ def retinoic_acid_call(changes: pd.DataFrame, *, compartment: str = "tumour", al
     biopsies (Riaz et al. 2017, 43 pairs, nivolumab, nobody had retinoic acid) PLAAT4 rose by 0.71 log2 CPM (p = 4e-4), TGM2 by
     0.52 (p = 5e-4), CD38 by 0.43 (p = 0.02), together with the cytolytic score (+0.83, p = 1.5e-4), while CYP26A1 (-0.12,
     p = 0.55), RARB (-0.07, p = 0.47) and STRA6 (+0.03, p = 0.68) stood still. As rank scores the core changed with p = 0.16,
-    the direct targets with p = 0.98. A set built on the first group would call a response to a drug nobody took; here those
+    the direct targets with p = 0.90. A set built on the first group would call a response to a drug nobody took; here those
     genes alone cannot make the call.
 
     Parameters
@@ -66,4 +66,5 @@ def _told(row: Mapping[Any, Any] | None, alpha: float) -> str:
         return f"could not be tested ({row['note']})"
     if row["p_floor"] > alpha:
         return f"cannot be judged with {row['n_pairs']} pairs (no p is below {row['p_floor']:.3g})"
-    return f"changed by {row['estimate']:+.3g} {row['unit']} in {row['n_pairs']} pairs (p = {row['p_value']:.3g})"
+    moved = f"changed by {row['estimate']:+.3g} {row['unit']} in {row['n_pairs']} pairs"
+    return f"{moved} (p = {row['p_value']:.3g}, floor {row['p_floor']:.3g})"

@@ -1,7 +1,8 @@
 """Mechanical proof that a left-out patient plays no part in the model that predicts them.
 
 A run that fails one of these has no result: a leak of one label is enough to "predict" noise (mean AUC 1.00 at n = 10 where the
-ten best of 500 noise features are picked before the split).
+ten best of 500 noise features are picked before the split). It proves so of what is learnt; what is done before, the design matrix,
+is safe for another reason: `design.py` refuses features whose value depends on other patients.
 
 References
 ----------

@@ -63,9 +63,8 @@ def fit_models(
     permutations
         Random relabellings where the distinct ones are too many to go through.
     """
-    parts = []
-    for feature_set in FEATURE_SETS:
-        design = design_matrix(
+    designs = [
+        design_matrix(
             features,
             deltas,
             outcomes,
@@ -74,7 +73,10 @@ def fit_models(
             names=names,
             maximum_features=maximum_features,
         )
-        parts.append(_fit(design, penalty=penalty, permutations=permutations, seed=seed))
+        for feature_set in FEATURE_SETS
+    ]
+    tested = sum(not why_not_estimable(design) for design in designs)
+    parts = [_fit(design, tested, penalty=penalty, permutations=permutations, seed=seed) for design in designs]
     return ModelResults(
         models=[model for part in parts for model in part.models],
         predictions=PREDICTIONS.check(_joined([part.predictions for part in parts])),
@@ -88,8 +90,8 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
-def _fit(design: Design, *, penalty: float, permutations: int, seed: int) -> ModelResults:
-    """One model, or the reason why there is none."""
+def _fit(design: Design, tested: int, *, penalty: float, permutations: int, seed: int) -> ModelResults:
+    """One of `tested` models, or the reason why there is none."""
     name = f"ridge_{design.feature_set}"
     facts = _facts(name, design, penalty)
     reason = why_not_estimable(design)
@@ -100,7 +102,7 @@ def _fit(design: Design, *, penalty: float, permutations: int, seed: int) -> Mod
         )
     found, probability = _validated(design, penalty=penalty, permutations=permutations, seed=seed)
     return ModelResults(
-        models=[facts | _numbers(facts, design.labels.to_numpy(), found, probability.to_numpy())],
+        models=[facts | _numbers(facts, design.labels.to_numpy(), found, probability.to_numpy(), tested=tested)],
         predictions=_predictions(name, design, probability),
         permutations=pd.DataFrame({"model": name, "auc": found.null}),
         frozen=[freeze(name, design, penalty=penalty)],
@@ -157,7 +159,10 @@ def _facts(name: str, design: Design, penalty: float) -> dict[str, Any]:
     }
 
 
-def _numbers(facts: Mapping[str, Any], labels: Flags, found: Validation, probability: Matrix) -> dict[str, Any]:
+def _numbers(
+    facts: Mapping[str, Any], labels: Flags, found: Validation, probability: Matrix, *, tested: int
+) -> dict[str, Any]:
+    conclusion = verdict(found, n=facts["n"], responders=facts["responders"], riley_n=facts["riley_n"], tested=tested)
     return {
         "auc": found.auc,
         "auc_method": found.auc_method,
@@ -169,12 +174,12 @@ def _numbers(facts: Mapping[str, Any], labels: Flags, found: Validation, probabi
         "brier": brier_score(labels, probability),
         "brier_constant": constant_brier_score(labels),
         "separable": found.auc == 1.0,
-        "verdict": verdict(found, n=facts["n"], responders=facts["responders"], riley_n=facts["riley_n"]),
+        "verdict": conclusion,
     }
 
 
-def verdict(found: Validation, *, n: int, responders: int, riley_n: int) -> str:
-    """What may be concluded, in words that go on from "the model is"."""
+def verdict(found: Validation, *, n: int, responders: int, riley_n: int, tested: int = 1) -> str:
+    """What may be concluded, in words that go on from "the model is"; p is not corrected for the number of models `tested`."""
     chance = f"p = {found.p_count}/{found.p_total}"
     if found.p_floor > LEVEL:
         floor = f"{found.p_floor:.2g}"
@@ -190,7 +195,8 @@ def verdict(found: Validation, *, n: int, responders: int, riley_n: int) -> str:
     separated = (
         "; every left-out pair is ordered rightly, so how strong the effect is cannot be told" if found.auc == 1 else ""
     )
-    return f"better than chance in this cohort ({chance}), exploratory: {needs}{separated}"
+    others = f"; {tested} models were tested, and p is of this one alone" if tested > 1 else ""
+    return f"better than chance in this cohort ({chance}), exploratory: {needs}{separated}{others}"
 
 
 def _predictions(name: str, design: Design, probability: pd.Series) -> pd.DataFrame:

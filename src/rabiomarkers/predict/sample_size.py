@@ -45,7 +45,7 @@ def riley_sample_size(
     prevalence
         Share with the outcome, strictly between 0 and 1.
     r_squared
-        Cox-Snell R2 that is expected; lowered to what the prevalence allows at most, where that is less.
+        Cox-Snell R2 that is expected; lowered to nine tenths of what the prevalence allows at most, where that is less.
 
     Raises
     ------

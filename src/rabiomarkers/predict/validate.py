@@ -2,7 +2,7 @@
 
 The AUC is the share of (responder, non-responder) pairs that a model trained without both of them orders rightly
 (leave-pair-out). The AUC of pooled leave-one-out probabilities is never computed: on noise with 3 responders of 10 its mean is
-0.16 to 0.38 instead of 0.5, as each left-out label shifts the training prevalence the other way.
+0.05 (this ridge, one feature) to 0.38 instead of 0.5, as each left-out label shifts the training prevalence the other way.
 
 References
 ----------
@@ -108,7 +108,9 @@ def leave_one_out(values: Matrix, labels: Flags, learn: Learner) -> Matrix:
 
 def brier_score(labels: Flags, probability: Matrix) -> float:
     """Mean squared distance of the probabilities from what happened."""
-    return float(np.mean((probability - labels) ** 2))
+    from sklearn.metrics import brier_score_loss
+
+    return float(brier_score_loss(labels, probability))
 
 
 def constant_brier_score(labels: Flags) -> float:

@@ -84,15 +84,17 @@ def best_response(visits: Iterable[Visit], rules: ResponseRules | None = None) -
         A response is none of CR, PR, SD, PD, NE, NON-CR/NON-PD.
     """
     rules = rules or ResponseRules()
-    everything = _progression_after_complete(_one_a_day(visits))
+    reported = _one_a_day(visits)
+    everything = _progression_after_complete(reported)
     progression = next((day for day, code in everything if code == "PD"), None)
     counted = [visit for visit in everything if progression is None or visit[0] <= progression]
     evaluable = [day for day, code in everything if code != "NE" and (progression is None or day <= progression)]
     code, confirmed, note = _judge(everything if rules.responses_after_progression_count else counted, counted, rules)
+    turned = next((told for day, told in reported if day == progression and told != "PD"), None)
     return BestResponse(
         response=code,
         confirmed=confirmed,
-        note=note,
+        note=note if turned is None else f"{note}; {turned} on day {progression:g} after CR is progression",
         progression_day=progression,
         last_evaluable_day=evaluable[-1] if evaluable else None,
     )

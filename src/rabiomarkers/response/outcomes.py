@@ -113,8 +113,17 @@ def _row(
         pfs_days,
         progressed,
         judged.best_change_percent,
-        judged.note,
+        judged.note + _late_progression(judged.best, survival),
     )
+
+
+def _late_progression(best: BestResponse, survival: tuple[float, bool] | None) -> str:
+    """Words where the follow-up lets a patient be free of progression for longer than the visits do."""
+    if survival is None or best.progression_day is None or survival[0] <= best.progression_day:
+        return ""
+    days, progressed = survival
+    told = f"{'progression or death on' if progressed else 'none until'} day {days:g}"
+    return f"; progression on day {best.progression_day:g}, but followup.csv says {told}, and that counts"
 
 
 def _after_baseline(visits: list[Visit] | None) -> bool:
@@ -204,9 +213,19 @@ def sum_table(lesions: pd.DataFrame | None, visits: pd.DataFrame | None = None) 
 
 
 def endpoints(
-    outcomes: pd.DataFrame, adverse_events: pd.DataFrame | None = None, *, level: float = 0.95
+    outcomes: pd.DataFrame,
+    adverse_events: pd.DataFrame | None = None,
+    followup: pd.DataFrame | None = None,
+    *,
+    level: float = 0.95,
 ) -> dict[str, dict[str, Any]]:
     """Response rate, disease control, progression-free survival and toxicity of the trial.
+
+    Parameters
+    ----------
+    outcomes, adverse_events, followup
+        The OUTCOMES table, and the columns of `adverse_events.csv` and `followup.csv`. Who is not in `followup` has a survival
+        from visits, which know of no death; the note of `pfs` counts them.
 
     Returns
     -------
@@ -223,7 +242,7 @@ def endpoints(
         "orr_evaluable": _rate(evaluable, "responder", EVALUABLE, level),
         "dcr": _rate(everyone, "disease_control", denominator, level),
         "dcr_evaluable": _rate(evaluable, "disease_control", EVALUABLE, level),
-        "pfs": _progression_free(outcomes, level),
+        "pfs": _progression_free(outcomes, set(_survival(followup)), level),
         "adverse_events": _adverse_events(adverse_events, patients=outcomes["patient_id"].tolist()),
     }
 
@@ -244,18 +263,19 @@ def _rate(outcomes: pd.DataFrame, column: str, denominator: str, level: float) -
     return counted | {"rate": share.rate, "ci_low": share.ci_low, "ci_high": share.ci_high, "note": note}
 
 
-def _progression_free(outcomes: pd.DataFrame, level: float) -> dict[str, Any]:
+def _progression_free(outcomes: pd.DataFrame, followed: set[str], level: float) -> dict[str, Any]:
     known = outcomes.dropna(subset=["pfs_days", "progressed"])
     method = f"Kaplan-Meier, log-log {level * 100:g} %"
     facts = median_survival(
         known["pfs_days"].to_numpy(dtype=float), known["progressed"].to_numpy(dtype=float), level=level
     )
-    absent = len(outcomes) - len(known)
+    absent, by_visits = len(outcomes) - len(known), int((~known["patient_id"].isin(followed)).sum())
     open_above = np.isfinite(facts.median) and not np.isfinite(facts.ci_high)
     notes = [
         facts.note,
         "upper limit not reached in the time observed" if open_above else "",
         f"without follow-up, left out: {absent} of {len(outcomes)} patients" if absent else "",
+        f"from visits alone, so deaths are not counted: {by_visits} of {len(known)} patients" if by_visits else "",
     ]
     return {
         "median_days": _finite(facts.median),
@@ -327,7 +347,7 @@ def outcome_step(
         missing_as_not_evaluable=missing_as_not_evaluable,
         responses_after_progression_count=responses_after_progression_count,
     )
-    found = endpoints(outcomes, _optional(inputs, "adverse_events"))
+    found = endpoints(outcomes, _optional(inputs, "adverse_events"), _optional(inputs, "followup"))
     write_table(outcomes, out / "outcomes.parquet")
     write_table(sum_table(lesions, visits), out / "sums.parquet")
     write_json(found, out / "endpoints.json")

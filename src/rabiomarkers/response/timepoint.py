@@ -10,7 +10,9 @@ Where the paper leaves a choice, this is the one taken:
 - A lesion seen but too small to measure counts 5 mm; an absent one 0 mm.
 - A visit where some target lesion was not evaluated is NE for its targets, unless the others alone already make progression.
   Its sum is unknown and cannot become the nadir.
-- Once the whole tumour was in complete response, disease seen again is progression (Table 3, footnote; nodes from 10 mm).
+- Once the whole tumour was in complete response, disease seen again is progression (Table 3, footnote; nodes from 10 mm). A later
+  visit where the targets are still gone and a non-target was not evaluated is NE: by Table 1 alone it would be PR, and PR after CR
+  is progression.
 - Each visit is judged by itself: a sum that was -30 % and is -28 % now is stable at this visit.
 
 References
@@ -221,17 +223,17 @@ def _assess_visit(day: float, lesions: Sequence[Reading], course: _Course) -> Ti
     new = sorted(lesion.lesion_id for lesion in lesions if lesion.kind == "new" and lesion.status in SEEN)
     response = overall_response(target, non_target, new_lesion=bool(new))
     total = None if unknown or course.start is None else sum(lesion.size or 0 for lesion in targets)
-    again = course.complete_on is not None and response not in ("CR", "PD") and _disease_seen(followed)
+    judged, why = _after_complete(response, followed, course.complete_on)
     notes = [
         f"new lesion {', '.join(new)}" if new else "",
         f"not evaluated: {', '.join(unknown)}" if unknown and target == "NE" else "",
         f"no baseline for {', '.join(late)}" if late else "",
         "no target sum at baseline" if targets and course.start is None else "",
-        f"disease seen again after the complete response on day {course.complete_on:g}" if again else "",
+        why,
     ]
     return TimePoint(
         day=day,
-        response="PD" if again else response,
+        response=judged,
         sum_tenths=total,
         change_percent=None if total is None or course.start is None else 100 * (total - course.start) / course.start,
         nadir_tenths=course.nadir,
@@ -240,6 +242,15 @@ def _assess_visit(day: float, lesions: Sequence[Reading], course: _Course) -> Ti
         new_lesion=bool(new),
         note="; ".join(note for note in notes if note),
     )
+
+
+def _after_complete(response: str, lesions: Sequence[Reading], complete_on: float | None) -> tuple[str, str]:
+    """A visit's response once the whole tumour was in complete response, and why it is not the one of Tables 1 and 2."""
+    if complete_on is None or response in ("CR", "PD"):
+        return response, ""
+    if _disease_seen(lesions):
+        return "PD", f"disease seen again after the complete response on day {complete_on:g}"
+    return "NE", f"whether the complete response of day {complete_on:g} lasts was not evaluated"
 
 
 def _not_evaluated(lesion: Reading) -> Reading:

@@ -1,11 +1,10 @@
 """The median of a Kaplan-Meier curve, by the conventions of R's `survfit`."""
 
+import warnings
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from rabiomarkers.errors import StatisticsError
 
@@ -28,18 +27,24 @@ class MedianSurvival:
 
 @dataclass(frozen=True, kw_only=True)
 class SurvivalCurve:
-    """Kaplan-Meier estimate at each distinct time, with Greenwood's standard error of log S."""
+    """Kaplan-Meier estimate at each distinct time with its pointwise log-log limits, which are NaN where S is 0 or 1."""
 
     times: Vector
-    at_risk: Vector
     survival: Vector
-    log_error: Vector
+    low: Vector
+    high: Vector
 
 
-def kaplan_meier(durations: ArrayLike, events: ArrayLike) -> SurvivalCurve:
+def kaplan_meier(durations: ArrayLike, events: ArrayLike, *, level: float = 0.95) -> SurvivalCurve:
     """Kaplan-Meier curve of durations (any unit, >= 0) and events (1 = happened, 0 = censored), each of length n.
 
-    A patient censored at the time of an event counts as at risk of it. Pairs with a NaN are left out.
+    Curve and log-log limits (Greenwood) are scipy's. A patient censored at the time of an event counts as at risk of it. Pairs
+    with a NaN are left out.
+
+    Parameters
+    ----------
+    level
+        Of each two-sided pointwise interval.
 
     Raises
     ------
@@ -50,28 +55,26 @@ def kaplan_meier(durations: ArrayLike, events: ArrayLike) -> SurvivalCurve:
     ----------
     Kaplan & Meier 1958, doi:10.1080/01621459.1958.10501452
     """
+    from scipy.stats import CensoredData, ecdf
+
     known_durations, known_events = _known(durations, events)
-    times, position = np.unique(known_durations, return_inverse=True)
-    happened = np.bincount(position, weights=known_events, minlength=len(times))
-    leaving = np.bincount(position, minlength=len(times)).astype(np.float64)
-    at_risk = leaving[::-1].cumsum()[::-1]
-    survival = np.cumprod((at_risk - happened) / at_risk)
-    everyone = happened == at_risk  # the last step to zero: Greenwood's term is infinite there and no limit is drawn
-    terms = np.divide(happened, at_risk * (at_risk - happened), out=np.full(len(times), np.inf), where=~everyone)
-    return SurvivalCurve(times=times, at_risk=at_risk, survival=survival, log_error=np.sqrt(terms.cumsum()))
+    curve = ecdf(CensoredData.right_censored(known_durations, known_events == 0)).sf
+    with warnings.catch_warnings():  # where S is 0 or 1 there is no limit, and that is meant
+        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
+        limits = curve.confidence_interval(level, method="log-log")
+    return SurvivalCurve(
+        times=curve.quantiles,
+        survival=curve.probabilities,
+        low=limits.low.probabilities,
+        high=limits.high.probabilities,
+    )
 
 
-def median_survival(
-    durations: ArrayLike,
-    events: ArrayLike,
-    *,
-    level: float = 0.95,
-    interval: Literal["log-log", "log"] = "log-log",
-) -> MedianSurvival:
-    """Median survival and its interval: where the curve, and its pointwise limits, first reach one half.
+def median_survival(durations: ArrayLike, events: ArrayLike, *, level: float = 0.95) -> MedianSurvival:
+    """Median survival and its interval: where the curve, and its pointwise log-log limits, first reach one half.
 
     Where the curve lies at exactly one half over a stretch, the median is the middle of that stretch, as in R's `survfit`
-    (lifelines returns its start).
+    (lifelines returns its start). R's limits are on the log scale unless it is asked for ``conf.type = "log-log"``.
 
     Parameters
     ----------
@@ -79,22 +82,18 @@ def median_survival(
         Length n; durations in any unit, events 1 = happened and 0 = censored. Pairs with a NaN are left out.
     level
         Of the two-sided interval.
-    interval
-        Scale on which the pointwise limits are symmetric. "log-log" stays inside 0..1 and covers better in small samples;
-        "log" is the default of R's `survfit`.
 
     References
     ----------
     Brookmeyer & Crowley 1982, doi:10.2307/2530286
     """
     known_durations, known_events = _known(durations, events)
-    curve = kaplan_meier(known_durations, known_events)
+    curve = kaplan_meier(known_durations, known_events, level=level)
     median = _first_half(curve.times, curve.survival)
-    lower, upper = _limits(curve, level=level, interval=interval)
     return MedianSurvival(
         median=median,
-        ci_low=_first_half(curve.times, lower),
-        ci_high=_first_half(curve.times, upper),
+        ci_low=_first_half(curve.times, curve.low),
+        ci_high=_first_half(curve.times, curve.high),
         n=len(known_durations),
         events=int(known_events.sum()),
         note=_note(curve, median),
@@ -121,21 +120,6 @@ def _known(durations: ArrayLike, events: ArrayLike) -> tuple[Vector, Vector]:
     if not np.isin(event, (0.0, 1.0)).all():
         raise StatisticsError("Survival needs events that are 1 (happened) or 0 (censored).")
     return time, event
-
-
-def _limits(curve: SurvivalCurve, *, level: float, interval: Literal["log-log", "log"]) -> tuple[Vector, Vector]:
-    """Pointwise lower and upper limits; NaN where the scale gives none (S = 0, and S = 1 for log-log), as in R."""
-    quantile = float(ndtri(0.5 + level / 2))
-    drawn = curve.survival > 0 if interval == "log" else (curve.survival > 0) & (curve.survival < 1)
-    lower, upper = np.full((2, len(curve.times)), np.nan)
-    log_survival, width = np.log(curve.survival[drawn]), quantile * curve.log_error[drawn]
-    if interval == "log":
-        lower[drawn] = np.exp(log_survival - width)
-        upper[drawn] = np.minimum(np.exp(log_survival + width), 1.0)
-    else:
-        lower[drawn] = np.exp(log_survival * np.exp(-width / log_survival))
-        upper[drawn] = np.exp(log_survival * np.exp(width / log_survival))
-    return lower, upper
 
 
 def _first_half(times: Vector, curve: Vector) -> float:
