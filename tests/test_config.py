@@ -111,3 +111,27 @@ def test_a_missing_file_is_a_problem(tmp_path):
     settings, problems = read_settings(tmp_path / "study.yaml")
     assert settings is None
     assert "no such file" in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("plan: {primary: ['']}", "study.yaml:2:plan.primary.0: ''; a feature or a pattern"),
+        ("plan: {primary: ['tumour:']}", "study.yaml:2:plan.primary.0: 'tumour:'; a feature or a pattern"),
+        ("plan: [NLR]", "study.yaml:2:plan: ['NLR']; keys with values below it"),
+        ("annotation: 37", "study.yaml:2:annotation: 37; text; put it in quotes"),
+        ("signatures: CYT", "study.yaml:2:signatures: 'CYT'; a list"),
+        ("prediction: {penalty: .inf}", "study.yaml:2:prediction.penalty: inf; a finite number"),
+        ('data_root: "a\\0b"', "study.yaml:2:data_root: "),
+        ("seed: 2024-13-45", "study.yaml:2:seed: '2024-13-45'"),
+        ("seed: " + "9" * 5000, "study.yaml: no valid YAML"),
+        ("plan: " + "[" * 3000, "study.yaml: no valid YAML"),
+        ("plan: &a {primary: *a}", "study.yaml:2:plan"),
+        ("seed: 1\x07", "study.yaml: no valid YAML (unacceptable character #x0007: special"),
+    ],
+)
+def test_odd_values_are_told_in_one_line(read, line, told):
+    settings, problems = read(f"name: a\n{line}\n")
+    assert settings is None
+    assert told in str(problems[0])
+    assert "\n" not in str(problems[0])

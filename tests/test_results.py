@@ -2,9 +2,8 @@ import pandas as pd
 import pytest
 
 from rabiomarkers.errors import ResultsError
-from rabiomarkers.files import write_csv, write_json
-from rabiomarkers.results import TABLES, open_results, read_results_table
-from rabiomarkers.tables import OUTCOMES
+from rabiomarkers.files import write_json
+from rabiomarkers.results import TABLES, open_results
 from tests.support.synthetic_results import Invented, make_results
 
 
@@ -35,16 +34,21 @@ def test_opening_reads_no_table(tmp_path):
 
 
 def test_a_patient_called_na_is_a_patient(tmp_path):
-    rows = make_results(tmp_path / "r", Invented(patients=("NA", "None", "1e5"), responders=1)) / "outcomes.csv"
-    assert read_results_table(rows, OUTCOMES)["patient_id"].tolist() == ["NA", "None", "1e5"]
+    trial = Invented(patients=("NA", "None", "1e5"), responders=1)
+    outcomes = open_results(make_results(tmp_path / "r", trial)).outcomes
+    assert outcomes["patient_id"].tolist() == ["NA", "None", "1e5"]
 
 
-def test_a_csv_gives_back_flags_numbers_and_what_is_absent(results, tmp_path):
-    write_csv(results.outcomes, tmp_path / "outcomes.csv")
-    again = read_results_table(tmp_path / "outcomes.csv", OUTCOMES)
-    pd.testing.assert_frame_equal(again, results.outcomes)
-    assert again["confirmed"].isna().sum() == 7
-    assert again["responder"].sum() == 3
+def test_a_table_is_never_read_from_its_csv(tmp_path):
+    folder = make_results(tmp_path / "r")
+    (folder / "outcomes.parquet").unlink()
+    with pytest.raises(ResultsError, match=r"holds no outcomes\.parquet \(it holds .*outcomes\.csv"):
+        _ = open_results(folder).outcomes
+
+
+def test_flags_keep_what_is_absent(results):
+    assert results.outcomes["confirmed"].isna().sum() == 7
+    assert results.outcomes["responder"].sum() == 3
 
 
 def test_a_path_as_text_will_do(folder):

@@ -1,12 +1,12 @@
 """The settings of a study: what `study.yaml` may say, each key with its default, and how that file is read."""
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from rabiomarkers.errors import InputError, Problem
@@ -17,6 +17,23 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 type Share = Annotated[float, Field(ge=0, le=1)]
 type Count = Annotated[int, Field(ge=0)]
+
+
+def _feature_or_pattern(text: str) -> str:
+    """The entry of a plan as it stands; one that names nothing would be planned as a feature without a name."""
+    if not text.strip() or not text.rpartition(":")[2].strip():
+        raise _wrong("a feature or a pattern, such as NLR, clr_* or blood:NLR", "name the feature or remove the entry")
+    return text
+
+
+def _possible_folder(path: Path) -> Path:
+    if "\x00" in str(path):
+        raise _wrong("the path of a folder", "correct the path")
+    return path
+
+
+type Planned = Annotated[str, AfterValidator(_feature_or_pattern)]
+type Folder = Annotated[Path, AfterValidator(_possible_folder)]
 
 
 class Settings(BaseModel):
@@ -56,8 +73,8 @@ class ResponseSettings(Settings):
 class PlanSettings(Settings):
     """The features named before the data were seen: names or patterns (`clr_*`), optionally `compartment:pattern`."""
 
-    primary: tuple[str, ...] = ("RA_RESPONSE_CORE", "MACROPHAGE_LIPID_PEROXIDATION", "clr_CD8_TEM")
-    secondary: tuple[str, ...] = (
+    primary: tuple[Planned, ...] = ("RA_RESPONSE_CORE", "MACROPHAGE_LIPID_PEROXIDATION", "clr_CD8_TEM")
+    secondary: tuple[Planned, ...] = (
         "RA_RESPONSE_DIRECT",
         "CYT_ROONEY_2015",
         "TIS_AYERS_2017",
@@ -110,7 +127,7 @@ class ChangeSettings(Settings):
 class PredictionSettings(Settings):
     """How the models of response are fitted and judged."""
 
-    penalty: Annotated[float, Field(gt=0)] = 1.0
+    penalty: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Ridge penalty (lambda per patient)."""
     permutations: Annotated[int, Field(ge=1)] = 1_000
     """Relabellings drawn where there are too many to enumerate."""
@@ -130,7 +147,7 @@ class StudySettings(Settings):
     """In the order of time."""
     contrast: tuple[str, str] = ("pre", "post")
     """The two timepoints a change is taken between: from, to."""
-    data_root: Path | None = None
+    data_root: Folder | None = None
     """A second folder where sample files may lie; relative to the study folder, or absolute."""
     seed: Count = 1
     response: ResponseSettings = ResponseSettings()
@@ -179,11 +196,11 @@ def _wrong(expected: str, remedy: str) -> PydanticCustomError:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose `on`, `off`, `yes`, `no` are words, as in YAML 1.2: `on` is a usual name of a timepoint."""
+    """YAML whose `on`, `off`, `yes`, `no` are words, as in YAML 1.2: `on` is a usual name of a timepoint. Dates are words too."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("bool", "timestamp")]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -200,7 +217,7 @@ def read_settings(path: Path) -> tuple[StudySettings | None, list[Problem]]:
         content = loader.construct_document(node) if node is not None else None
     except InputError as error:
         return None, list(error.problems)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits; brackets in brackets
         return None, [_syntax_problem(label, error)]
     if not isinstance(content, dict):
         found = "no keys" if content is None else f"a {type(content).__name__}"
@@ -239,28 +256,34 @@ def _causes(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
             yield detail
 
 
-def _syntax_problem(label: str, error: yaml.YAMLError) -> Problem:
+def _syntax_problem(label: str, error: Exception) -> Problem:
     mark = getattr(error, "problem_mark", None)
+    reason = " ".join(str(getattr(error, "problem", None) or error).split())
     return Problem(
         file=label,
         row=mark.line + 1 if mark else None,
-        found=f"no valid YAML ({getattr(error, 'problem', None) or error})",
+        found=f"no valid YAML ({reason})",
         expected="`key: value` lines, indented by blanks",
         remedy="check colons, brackets, quotes and indentation at this line; tabs are not allowed",
     )
 
 
-def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+def _repeated_keys(node: yaml.Node | None, walked: set[int] | None = None) -> Iterator[tuple[int, str]]:
+    """The line and name of each key that an earlier line of the same block has; a part with aliases is walked once."""
+    walked = set() if walked is None else walked
+    if id(node) in walked:
+        return
+    walked.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
                 yield key.start_mark.line + 1, key.value
             seen.add(key.value)
-            yield from _repeated_keys(value)
+            yield from _repeated_keys(value, walked)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _repeated_keys(item)
+            yield from _repeated_keys(item, walked)
 
 
 def _line(node: yaml.Node | None, location: Sequence[Hashable]) -> int:
@@ -288,6 +311,16 @@ def _problem(label: str, node: yaml.Node | None, detail: ErrorDetails) -> Proble
     )
 
 
+IN_WORDS: Mapping[str, tuple[str, str]] = {
+    "string_type": ("text", "put it in quotes"),
+    "tuple_type": ("a list", "write [a, b], or one `- item` a line"),
+    "model_type": ("keys with values below it", "write its keys on lines of their own, indented"),
+    "recursion_loop": ("values without a loop", "write the values out instead of an alias"),
+    "invalid_key": ("keys that are words", "put the key in quotes, or remove it"),
+}
+"""What was expected and what to do, by what pydantic calls the mistake."""
+
+
 def _words(detail: ErrorDetails) -> tuple[str, str, str]:
     """What was found, what was expected, what to do."""
     key, value, context = str(detail["loc"][-1]), detail["input"], detail.get("ctx", {})
@@ -308,6 +341,8 @@ def _words(detail: ErrorDetails) -> tuple[str, str, str]:
     found = ", ".join(map(str, value)) if key == "contrast" and isinstance(value, list) else repr(_plain(value))
     if detail["type"] == "study":
         return found, str(context["expected"]), str(context["remedy"])
+    if detail["type"] in IN_WORDS:
+        return (found, *IN_WORDS[detail["type"]])
     wanted = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return found, wanted[:1].lower() + wanted[1:], "correct the value"
 

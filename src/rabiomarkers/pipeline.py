@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rabiomarkers.change.by_response import by_response_step
 from rabiomarkers.change.distances import distance_step
 from rabiomarkers.change.paired import change_step
 from rabiomarkers.errors import InputError, Problem
@@ -184,7 +185,7 @@ def _analyse(
     changes: StepResult,
     steps: _Steps,
 ) -> tuple[StepResult, ...]:
-    """Ledger, outcomes, stool distances and models."""
+    """Ledger, outcomes, change by response, stool distances and models."""
     settings = study.settings
     failed = joined.file("failed.parquet")
     ledger = steps.run(
@@ -195,6 +196,8 @@ def _analyse(
     )
     clinical = {name: tables[name] for name in CLINICAL_TABLES if name in tables}
     outcomes = steps.run("judge response", outcome_step, clinical, **settings.response.model_dump(mode="json"))
+    deltas, judged = changes.file("deltas.parquet"), outcomes.file("outcomes.parquet")
+    groups = steps.run("compare responders", by_response_step, {"deltas": deltas, "outcomes": judged})
     distances = steps.run(
         "compare stools",
         distance_step,
@@ -206,17 +209,13 @@ def _analyse(
     models = steps.run(
         "fit models",
         model_step,
-        {
-            "features": joined.file("features.parquet"),
-            "deltas": changes.file("deltas.parquet"),
-            "outcomes": outcomes.file("outcomes.parquet"),
-        },
+        {"features": joined.file("features.parquet"), "deltas": deltas, "outcomes": judged},
         contrast=list(settings.contrast),
         names=list(settings.plan.primary),
         seed=settings.seed,
         **settings.prediction.model_dump(mode="json"),
     )
-    return ledger, outcomes, distances, models
+    return ledger, outcomes, groups, distances, models
 
 
 def _newly_read(split: StepResult, scored: Sequence[StepResult]) -> StepResult:

@@ -12,10 +12,10 @@ import pandas as pd
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.files import read_json, read_table
 from rabiomarkers.tables import (
+    BY_RESPONSE,
     CHANGES,
     DELTAS,
     DISTANCES,
-    DTYPES,
     FEATURES,
     LEDGER,
     ORDINATION,
@@ -46,11 +46,12 @@ TABLES: Mapping[str, tuple[str, Table, str]] = {
     "features": ("features.parquet", FEATURES, "sample and feature"),
     "changes": ("changes.parquet", CHANGES, "compartment and feature"),
     "deltas": ("deltas.parquet", DELTAS, "patient and feature with a complete pair"),
-    "outcomes": ("outcomes.csv", OUTCOMES, "patient"),
-    "predictions": ("predictions.csv", PREDICTIONS, "patient and model, out of fold"),
+    "by_response": ("by_response.parquet", BY_RESPONSE, "compartment and feature"),
+    "outcomes": ("outcomes.parquet", OUTCOMES, "patient"),
+    "predictions": ("predictions.parquet", PREDICTIONS, "patient and model, out of fold"),
     "permutations": ("permutations.parquet", PERMUTATIONS, "model and relabelling"),
-    "ledger": ("ledger.csv", LEDGER, "patient, timepoint, compartment and assay"),
-    "qc": ("qc.csv", QC, "sample and measure"),
+    "ledger": ("ledger.parquet", LEDGER, "patient, timepoint, compartment and assay"),
+    "qc": ("qc.parquet", QC, "sample and measure"),
     "distances": ("distances.parquet", DISTANCES, "two stool samples"),
     "ordination": ("ordination.parquet", ORDINATION, "stool sample"),
     "sums": ("sums.parquet", SUMS, "patient and visit"),
@@ -79,19 +80,6 @@ def open_results(folder: str | Path) -> "Results":
             + (f"; {hint}." if hint else ". Give the folder that was named in `rabiomarkers run ... --out`.")
         )
     return Results(path)
-
-
-def read_results_table(path: Path, table: Table) -> pd.DataFrame:
-    """A table of a results folder with the types it promises, whether it lies there as Parquet or as CSV.
-
-    In a CSV only an empty cell is absent: a patient may be called ``NA``.
-    """
-    if path.suffix != ".csv":
-        return table.check(read_table(path))
-    header = pd.read_csv(path, nrows=0).columns
-    types: dict[Any, Any] = {name: DTYPES[kind] for name, kind in table.columns.items() if name in header}
-    frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""], float_precision="round_trip")
-    return table.check(frame)
 
 
 @dataclass(frozen=True)
@@ -144,6 +132,11 @@ class Results:
         return self._table("qc")
 
     @cached_property
+    def by_response(self) -> pd.DataFrame:
+        """Median change of each feature in responders and in the others: a description, not a test."""
+        return self._table("by_response")
+
+    @cached_property
     def distances(self) -> pd.DataFrame:
         """Distance of every two stool samples."""
         return self._table("distances")
@@ -176,7 +169,7 @@ class Results:
 
     def _table(self, name: str) -> pd.DataFrame:
         file, table, _ = TABLES[name]
-        return read_results_table(self._file(file), table)
+        return table.check(read_table(self._file(file)))
 
     def _document(self, file: str) -> dict[str, Any]:
         document: dict[str, Any] = read_json(self._file(file))

@@ -209,6 +209,23 @@ DELTAS = Table(
 )
 """One patient's change in one feature, on the scale the test used (`unit`); only complete pairs have a row."""
 
+BY_RESPONSE = Table(
+    name="changes by response",
+    columns={
+        "compartment": "text",
+        "feature": "text",
+        "unit": "text",
+        "n_responders": "integer",
+        "median_responders": "number",
+        "n_non_responders": "integer",
+        "median_non_responders": "number",
+        "n_unknown": "integer",
+    },
+    key=("compartment", "feature"),
+    may_be_empty=frozenset({"median_responders", "median_non_responders"}),
+)
+"""How a feature moved in responders and in the others: a description, not a test."""
+
 OUTCOMES = Table(
     name="outcomes",
     columns={

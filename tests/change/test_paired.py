@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rabiomarkers.change.paired import change_by_response, change_step, change_table, paired_deltas, pairing
+from rabiomarkers.change.paired import change_step, change_table, paired_deltas, pairing
 from rabiomarkers.errors import TableError
 from rabiomarkers.files import read_json, read_table, write_table
 from rabiomarkers.stats.paired import sign_flip, signed_rank
@@ -276,31 +276,6 @@ def test_swapping_the_timepoints_turns_the_sign_and_keeps_p():
     pd.testing.assert_series_equal(there["p_value"], back["p_value"])
     np.testing.assert_allclose(there["estimate"], -back["estimate"], atol=1e-12)
     np.testing.assert_allclose(there["ci_low"], -back["ci_high"], atol=1e-12)
-
-
-# ---- responders ------------------------------------------------------------------------------------------------------
-
-
-def test_the_median_change_is_told_for_responders_and_others():
-    deltas = paired_deltas(table(pairs_of("A", [(0, 1), (0, 3), (0, -1), (0, 7), (0, 9)])), contrast=CONTRAST)
-    outcomes = pd.DataFrame(
-        {
-            "patient_id": ["P00", "P01", "P02", "P03"],  # P04 has no outcome row
-            "responder": pd.array([True, True, False, None], dtype="boolean"),
-        }
-    )
-    row = change_by_response(deltas, outcomes).iloc[0]
-    assert (row["n_responders"], row["median_responders"]) == (2, 2.0)
-    assert (row["n_non_responders"], row["median_non_responders"]) == (1, -1.0)
-    assert row["n_unknown"] == 2
-
-
-def test_the_median_of_nobody_is_absent():
-    deltas = paired_deltas(table(pairs_of("A", [(0, 1)])), contrast=CONTRAST)
-    outcomes = pd.DataFrame({"patient_id": ["P00"], "responder": pd.array([False], dtype="boolean")})
-    row = change_by_response(deltas, outcomes).iloc[0]
-    assert row["n_responders"] == 0
-    assert math.isnan(row["median_responders"])
 
 
 # ---- the step --------------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_a_blood_count_without_a_row_has_empty_ratios():
     assert features["value"].isna().all()
 
 
-@settings(deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.floats(0.1, 100), st.floats(0.1, 100), st.floats(0.01, 1000))
 def test_a_change_of_unit_leaves_the_ratio_as_it_is(neutrophils, lymphocytes, factor):
     one = by_feature(blood(neutrophils=neutrophils, lymphocytes=lymphocytes)).loc["NLR", "value"]

@@ -47,7 +47,7 @@ def test_a_sample_without_any_value_fails_quality(values):
     assert not protein_quality(proteins(values)).set_index("measure").loc["analytes_measured", "passed"]
 
 
-@settings(deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.floats(0, 1e6), max_size=6))
 def test_no_value_is_changed_or_lost(values):
     features = protein_features(proteins(values))

@@ -250,7 +250,7 @@ def test_a_stool_without_any_read_is_no_problem_of_the_file(write):
 
 
 def test_the_step_writes_one_piece_a_sample(write, tmp_path):
-    inputs = {"matrix": write(COUNTS), "tree": write("('Blautia wexlerae','Akkermansia muciniphila');", "tree.nwk")}
+    inputs = {"matrix": write(COUNTS), "tree": write("('Blautia wexlerae':1,'Akkermansia muciniphila':1);", "tree.nwk")}
     parameters = {"label": "taxa.csv", "assay": "taxa_counts", "sample_ids": ["S1", "S2"], "database": "GTDB r220"}
     assert split_abundance(inputs, tmp_path, **parameters)["database"] == "GTDB r220"
     assert read_table(tmp_path / "S2.parquet")["value"].to_list() == [5, 0]
@@ -280,3 +280,29 @@ def test_limeta_biom_tsv_and_tree_agree():
     for sample in samples:
         assert from_biom[sample][["taxon", "value"]].equals(from_text[sample][["taxon", "value"]])
         assert from_biom[sample]["lineage"].equals(from_text[sample]["lineage"])
+
+
+@pytest.mark.parametrize(
+    ("newick", "told"),
+    [
+        ("(a,b);", "no branch length at 2 of 2 tips: a, b"),
+        ("(a:1,b:-0.5);", "1 branch lengths that are negative or no number: -0.5"),
+        ("(a:1,b:nan);", "1 branch lengths that are negative or no number: nan"),
+        ("((a:1,b:1):1,b:2);", "tips of the same name: b"),
+    ],
+)
+def test_a_tree_whose_lengths_cannot_be_summed_is_refused(write, newick, told):
+    problem = problems_of(write("taxon,S1,S2\na,10,1\nb,0,4\n"), tree=write(newick, "tree.nwk"))[0]
+    assert (problem.file, problem.found) == ("tree.nwk", told)
+
+
+def test_a_biom_table_without_taxa_or_nested_without_end_is_told(write):
+    empty = json.loads(biom_table().to_json("x")) | {"rows": [], "data": [], "shape": [0, 2]}
+    assert problems_of(write(json.dumps(empty)))[0].found == "a BIOM table without taxa or samples"
+    assert problems_of(write('{"a":' + "[" * 100_000))[0].found == "a damaged BIOM file"
+
+
+def test_a_lineage_that_is_a_number_is_taken_as_its_text(write):
+    document = json.loads(biom_table().to_json("x"))
+    document["rows"] = [row | {"metadata": {"taxonomy": 7}} for row in document["rows"]]
+    assert set(read(write(json.dumps(document)))["S1"]["lineage"]) == {"k__7"}

@@ -136,3 +136,8 @@ def test_the_step_writes_one_piece_a_sample(tmp_path):
     info = split_blood_counts({"matrix": path}, tmp_path, label="cbc.csv", sample_ids=["S1", "S2"])
     assert info["left_aside"] == ["CRP"]
     assert read_table(tmp_path / "S2.parquet")["value"].to_list() == [3.0]
+
+
+def test_a_number_too_large_for_any_computer_is_told(read):
+    with pytest.raises(InputError, match=r"cbc.csv:2:value: 1e400; a number"):
+        read("S1,WBC,1e400,10^9/L\n")

@@ -172,3 +172,16 @@ def test_the_step_writes_one_file_a_sample(write, tmp_path):
     info = split_cells(inputs, out, label="cells.h5ad", sample_ids=["S1", "S2"])
     assert info["cells"] == {"S1": 2, "S2": 1}
     assert read_cells(out / "S1.h5ad").uns["passport"]["cells"] == 2
+
+
+def test_cells_of_no_sample_are_nobodys(write):
+    pieces = read(write(adata(sample_id=pd.Categorical(["S1", None, "S1"]))))
+    assert pieces["S1"].n_obs == 2
+
+
+def test_an_h5ad_whose_parts_lie_in_another_file_is_refused(write, tmp_path):
+    write(adata(), "elsewhere.h5ad")
+    with h5py.File(tmp_path / "elsewhere.h5ad") as source, h5py.File(tmp_path / "cells.h5ad", "w") as file:
+        for name in source:
+            file[name] = h5py.ExternalLink(str(tmp_path / "elsewhere.h5ad"), name)
+    assert "parts lie in other files" in told_of(tmp_path / "cells.h5ad")

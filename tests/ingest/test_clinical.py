@@ -199,3 +199,9 @@ def test_a_wrong_patient_table_is_told(patients, text, row, column, told):
     _, problems = patients(text)
     assert [(problem.row, problem.column) for problem in problems] == [(row, column)]
     assert told in str(problems[0])
+
+
+@pytest.mark.parametrize("written", ["9" * 400, "1000001", "99999999999999999999"])
+def test_a_number_that_nobody_measured_is_told(read, written):
+    _, problems = read("lesions", f"P1,0,L1,target,{written},measured")
+    assert [(problem.column, problem.expected) for problem in problems] == [("mm", "at most 1,000,000 (millimetres)")]

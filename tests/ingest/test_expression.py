@@ -199,7 +199,8 @@ def test_a_sample_that_stands_twice_is_told(write):
         (b'gene,S1,S2\n"CD8A",1,"2\n"GZMB",3,4\n', "a quotation mark that is not closed"),
         (b"gene,S1,S2\n" + b"CD8A,1\n" * 9, "counts.csv: 4 more such lines"),
         (b"gene,S1,S2\nCD8A\x00,1,2\n", "binary data"),
-        (b"\x89HDF\r\n\x1a\nrest", "no readable .h5ad"),
+        (b"\x89HDF\r\n\x1a\nrest", "a damaged HDF5 file"),
+        (b'gene,S1,S2\n"' + b"C" * 200_000 + b'",1,2\n', "counts.csv:2: a line that cannot be split"),
     ],
 )
 def test_an_empty_or_broken_file_is_told(write, content, told):
@@ -311,3 +312,30 @@ def test_riaz_counts_are_read_in_time():
     passport = pieces["Pt101_On"].attrs["passport"]
     assert (passport["genes"], passport["genes_without_symbol"], passport["scale"]) == (22_276, 57, "counts")
     assert pieces["Pt101_On"].set_index("gene")["value"]["A1BG"] == 251
+
+
+def test_a_transposed_table_is_told_once(write):
+    problems = problems_of(write("sample,CD8A,CYP26A1\nS1,1,2\nS2,3,4\n"))
+    assert [(problem.row, problem.found) for problem in problems] == [(1, "samples in the rows, genes in the columns")]
+
+
+def test_a_table_with_none_of_the_samples_names_each(write):
+    problems = problems_of(write("gene,X1,X2\nCD8A,1,2\n"))
+    assert [problem.found for problem in problems] == ["no column 'S1'; it has X1, X2", "no column 'S2'; it has X1, X2"]
+
+
+def test_an_annotated_file_without_a_matrix_is_told(tmp_path):
+    anndata.AnnData(obs=pd.DataFrame(index=["S1", "S2"]), var=pd.DataFrame(index=["CD8A"])).write_h5ad(
+        tmp_path / "x.h5ad"
+    )
+    assert [problem.found for problem in problems_of(tmp_path / "x.h5ad")] == ["no matrix in .X"]
+
+
+@pytest.mark.parametrize("date", ["1/3/2024", "01.03.24", "2-Sep"])
+def test_a_date_among_the_genes_is_told_however_it_is_written(write, date):
+    assert f"1 dates among the gene names: {date}" in str(problems_of(write(f"gene,S1,S2\n{date},1,2\nCD8A,3,4\n"))[0])
+
+
+def test_a_very_long_cell_is_cut_short_in_the_problem(write):
+    problem = problems_of(write(f"gene,S1,S2\nCD8A,{'x' * 5000},2\n"))[0]
+    assert (problem.row, problem.column, len(problem.found)) == (2, "S1", 300)

@@ -89,3 +89,15 @@ def test_the_olink_example_is_read():
     pieces = read_proteins(path, label="npx", sample_ids=["A1", "B79"])
     assert len(pieces["A1"]) == 184  # README: 184 proteins
     assert pieces["A1"].set_index("analyte")["value"]["CHL1"] == 12.9561425886431
+
+
+@pytest.mark.parametrize(
+    ("title", "told"), [("", "values in column 3, which has no title"), ("[pg/mL]", "a unit without an analyte")]
+)
+def test_values_of_no_analyte_are_told(read, title, told):
+    with pytest.raises(InputError, match=f"proteins.csv:1: {told}"):
+        read(f"sample_id,IL6,{title}\nS1,1,2\nS2,3,4\n")
+
+
+def test_an_empty_column_at_the_end_is_no_problem(read):
+    assert rows(read("sample_id,IL6,\nS1,1,\nS2,3,\n")["S2"]) == [["IL6", "3.0", "arbitrary", ""]]

@@ -210,3 +210,26 @@ def test_the_order_of_the_rows_does_not_matter(read):
     rows = [*GOOD, "S3,P2,pre,tumour,rna_counts,counts.csv"]
     tables = [read(list(order))[0] for order in permutations(rows)]
     assert all(table.equals(tables[0]) for table in tables)
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "folder/" * 1000 + "x"])
+def test_a_path_no_system_could_hold_is_told(read, path):
+    _, problems = read([f"S1,P1,pre,tumour,rna_counts,{path}"])
+    assert [(problem.row, problem.column, problem.expected) for problem in problems] == [(2, "path", "a path")]
+
+
+def test_an_id_too_long_for_a_file_name_is_told(read):
+    _, problems = read([f"{'S' * 101},P1,pre,tumour,rna_counts,counts.csv"])
+    assert [(problem.column, problem.expected) for problem in problems] == [("sample_id", "at most 100 characters")]
+
+
+@pytest.mark.parametrize("batch", ["März", "a/b", "<b>", "x" * 65])
+def test_a_batch_that_could_not_be_asked_for_is_told(read, batch):
+    _, problems = read([f"{GOOD[0]},{batch}"], header=f"{HEADER},batch")
+    assert [(problem.row, problem.column) for problem in problems] == [(2, "batch")]
+
+
+def test_a_10x_folder_with_a_link_to_elsewhere_is_refused(read, study, tmp_path):
+    (study / "cells" / "matrix.mtx").symlink_to(tmp_path / "outside.csv")
+    _, problems = read(["S1,P1,pre,blood,sc_counts,cells"])
+    assert [problem.found for problem in problems] == ["matrix.mtx of 'cells' links to a file outside the study folder"]

@@ -75,7 +75,7 @@ def test_no_auc_of_pooled_probabilities_is_reported(make_study):
             9,
             "not estimable: one non-responder among 10 patients; two of each kind are needed, as a pair is left out",
         ),
-        (1, 1, "not estimable: all 1 patients responded"),
+        (1, 1, "not estimable: the only patient responded"),
     ],
 )
 def test_too_few_of_a_kind_is_a_verdict_and_no_number(make_study, patients, responders, told):

@@ -85,5 +85,5 @@ def test_no_model_has_an_auc_near_1(checkmate038):
 
 def test_the_report_says_what_was_found(checkmate038):
     page = (checkmate038.folder / "report.html").read_text()
-    assert "No response to retinoic acid" in page
+    assert "No retinoic-acid response is seen" in page
     assert "second library" in page

@@ -15,6 +15,8 @@ from rabiomarkers.report.figures.quality import quality_bars
 from rabiomarkers.report.figures.style import BUTTONS_REMOVED, Message, label
 from rabiomarkers.report.figures.waterfall import waterfall
 
+LEDGER_COLUMNS = ["patient_id", "timepoint", "compartment", "assay", "sample_id", "status", "reason"]
+
 
 def every_figure(results):
     data = data_of_results(results)
@@ -80,6 +82,14 @@ def test_the_waterfall_shows_who_was_not_measured_and_says_how_many_were(figures
     heights = [height for trace in figure.data if trace.type == "bar" for height in trace.y]
     assert max(heights) == 42.0  # P08: 21 + 3 x 7
     assert {shape.y0 for shape in figure.layout.shapes} == {-30, 20}
+
+
+def test_a_waterfall_of_many_patients_is_as_wide_as_its_bars_need():
+    names = [f"P{number}" for number in range(84)]
+    outcomes = pd.DataFrame({"patient_id": names, "best_response": "SD", "best_change_percent": 5.0, "note": ""})
+    assert waterfall(outcomes).layout.width == 180 + 84 * 20
+    assert waterfall(outcomes.head(40)).layout.width is None
+    assert tuple(waterfall(outcomes.head(1)).layout.xaxis.range) == (-0.6, 5.6)
 
 
 def test_a_bar_without_a_pair_is_hatched_not_coloured(figures):
@@ -154,14 +164,23 @@ def test_the_ledger_shows_each_status_with_a_sign_of_its_own(figures):
     assert "biopsy not possible" in missing.hovertext[0]
 
 
-def test_a_cell_with_two_libraries_shows_the_one_that_was_used():
+def test_a_long_list_has_its_timepoints_on_top_and_its_patients_as_people_sort_them():
+    names = [f"P{number}" for number in range(1, 41)]
+    rows = [(name, "pre", "tumour", "rna_counts", name, "used", None) for name in names]
+    figure = ledger_map(pd.DataFrame(rows, columns=LEDGER_COLUMNS))
+    assert figure.layout.xaxis.side == "top"
+    assert list(figure.layout.yaxis.categoryarray)[::-1] == names
+
+
+def test_a_cell_with_two_libraries_shows_the_one_that_was_used_and_both_are_counted():
     rows = [
         ("P1", "pre", "tumour", "rna_counts", sample, status, None)
         for sample, status in (("b", "excluded"), ("a", "used"))
     ]
-    columns = ["patient_id", "timepoint", "compartment", "assay", "sample_id", "status", "reason"]
-    figure = ledger_map(pd.DataFrame(rows, columns=columns))
+    figure = ledger_map(pd.DataFrame(rows, columns=LEDGER_COLUMNS))
     assert [trace.name for trace in figure.data] == ["used (1)"]
+    assert title(figure) == "1 of 2 samples used, 1 patient"
+    assert figure.layout.title.subtitle.text.startswith("1 of the 2 are other libraries")
     assert "b: excluded" in figure.data[0].hovertext[0]
 
 

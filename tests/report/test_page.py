@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 
 from rabiomarkers.errors import ResultsError
-from rabiomarkers.files import write_table
 from rabiomarkers.report.data import data_of_results
 from rabiomarkers.report.page import render, report_step, write_report
+from rabiomarkers.report.sections_models import _reasons
 from rabiomarkers.results import open_results
 from tests.support.synthetic_results import INJECTION, Invented, make_results
 
@@ -62,11 +62,8 @@ def test_the_same_tables_give_the_same_bytes(folder, tmp_path):
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.html", "b.html"]
 
 
-def test_a_report_from_the_steps_files_is_the_report_from_the_results_folder(results, folder, tmp_path):
+def test_a_report_from_the_steps_files_is_the_report_from_the_results_folder(folder, tmp_path):
     inputs = {path.stem: path for path in folder.iterdir() if path.suffix == ".parquet"}
-    for name in ("outcomes", "predictions", "ledger", "qc"):
-        inputs[name] = tmp_path / f"{name}.parquet"
-        write_table(getattr(results, name), inputs[name])
     inputs |= {name: folder / f"{name}.json" for name in ("summary", "provenance")}
     out = tmp_path / "step"
     out.mkdir()
@@ -107,7 +104,7 @@ def test_the_figures_offer_no_upload(page):
 
 
 def test_every_figure_has_its_place_and_its_caption(page):
-    places = {attributes["id"] for attributes in page.all("div") if attributes.get("class") == "plot"}
+    places = {attributes["id"] for attributes in page.all("div") if "plot" in attributes.get("class", "")}
     drawn = {attributes["data-figure"] for attributes in page.all("script") if "data-figure" in attributes}
     names = {"ledger", "waterfall", "forest", "pairs", "ordination", "null-1", "null-2", "quality"}
     assert places == drawn == {f"figure-{name}" for name in names}
@@ -169,6 +166,27 @@ def test_degenerate_results_are_told_in_words(degenerate):
     assert "ot estimable" in text or "No waterfall" in text
 
 
+def test_a_feature_stands_by_its_name_and_in_plain_words(written, page):
+    assert (
+        "clr_<wbr>CD8_<wbr>TEM<small>CD8 effector memory T cells, centred log-ratio of cell fractions; blood, primary"
+        in written
+    )
+    assert "CD8 effector memory T cells (clr_CD8_TEM), blood: rose, +0.346 clr in 10 pairs" in page.text
+
+
+def test_who_was_left_out_of_a_model_is_told_by_reason():
+    people = [{"patient_id": f"P{number}", "reason": "no pair"} for number in (10, 2)]
+    assert _reasons([*people, {"patient_id": "P3", "reason": "no response"}], "patient_id") == (
+        "no pair: 2 (P2, P10); no response: 1 (P3)"
+    )
+
+
+@pytest.mark.parametrize(("lesions", "risk"), [(True, "RECIST 1.1 by fixed rules"), (False, "not known here")])
+def test_the_rating_of_the_outcome_depends_on_who_judged_it(tmp_path, lesions, risk):
+    trial = Invented(lesions=lesions, exploratory=0)
+    assert risk in Page(render(data_of_results(open_results(make_results(tmp_path / "r", trial))))).text
+
+
 def test_too_few_pairs_are_said_to_be_too_few(tmp_path):
     trial = Invented(patients=tuple(f"P{index}" for index in range(5)), responders=2, missing=frozenset())
     text = Page(render(data_of_results(open_results(make_results(tmp_path / "five", trial))))).text
@@ -188,8 +206,8 @@ def test_a_folder_without_an_indispensable_table_is_refused(folder, tmp_path):
 def test_a_study_without_stool_models_or_lesions_needs_none_of_their_tables(folder, tmp_path):
     poor = tmp_path / "poor"
     poor.mkdir()
-    optional = {"predictions.csv", "permutations.parquet", "distances.parquet", "ordination.parquet", "sums.parquet"}
+    optional = {"predictions", "permutations", "distances", "ordination", "sums", "provenance"}
     for path in folder.iterdir():
-        if path.name not in optional | {"provenance.json"}:
+        if path.stem not in optional:
             (poor / path.name).write_bytes(path.read_bytes())
     assert "No patient could be predicted" in Page(write_report(poor, tmp_path / "report.html").read_text()).text

@@ -43,6 +43,15 @@ def test_some_names_are_told_where_none_is_near(results):
         plot.waterfall(results, colour="zzzz")
 
 
+def test_a_part_of_a_name_leads_to_the_names_that_hold_it(results):
+    with pytest.raises(ResultsError, match=r"no feature 'cd8'\. Did you mean clr_CD8_TEM\?"):
+        plot.paired(results, "cd8")
+
+
+def test_only_figures_are_offered():
+    assert dir(plot) == ["forest", "ledger", "null_distribution", "ordination", "paired", "quality", "waterfall"]
+
+
 def test_an_unknown_tier_model_flag_or_compartment_is_told(results):
     with pytest.raises(ResultsError, match=r"no tier 'primery'\. Did you mean primary"):
         plot.forest(results, tier="primery")

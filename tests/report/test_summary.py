@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rabiomarkers.files import write_json, write_table
@@ -32,8 +33,8 @@ def test_the_primary_rows_are_those_of_the_changes_table(results):
         assert rows[row["feature"]]["p_value"] == row["p_value"]
 
 
-def test_the_answer_has_three_to_five_sentences(results):
-    assert 3 <= len(results.summary["answer"]) <= 5
+def test_the_answer_has_five_parts(results):
+    assert len(results.summary["answer"]) == 5
 
 
 def test_the_answer_says_response_with_its_denominator():
@@ -42,15 +43,69 @@ def test_the_answer_says_response_with_its_denominator():
     assert first.endswith("; denominator: all patients.")
 
 
-def test_the_sentence_on_retinoic_acid_is_taken_over():
-    said = answer({"orr": ORR, "primary": [], "retinoic_acid": {"call": "response", "sentence": "It did."}})
-    assert said[1] == "It did."
+def change(feature, *, compartment="tumour", estimate=0.1, p_value=0.002, n_pairs=10, note=None):
+    numbers = {"estimate": estimate, "ci_low": 0.0, "ci_high": 0.2, "ci_level": 0.95, "effect_size": 1.0}
+    tested = {"p_value": p_value, "p_floor": 2 / 2**n_pairs if n_pairs else None, "q_value": p_value}
+    named = {"unit": "rank score", "test": "sign-flip", "family": "primary", "tier": "primary", "note": note}
+    return {"compartment": compartment, "feature": feature, "n_pairs": n_pairs, **numbers, **tested, **named}
+
+
+def told(call, *rows):
+    """The sentences on retinoic acid and on the other primary features."""
+    changes = CHANGES.check(pd.DataFrame(rows)) if rows else CHANGES.empty()
+    tables = {"outcomes": OUTCOMES.empty(), "ledger": LEDGER.empty(), "qc": QC.empty()}
+    facts = {"study": "x", "contrast": ["pre", "post"], "endpoints": {}, "models": []}
+    return build_summary(**facts, **tables, changes=changes, retinoic_acid={"call": call})["answer"][1:3]
+
+
+def test_a_retinoic_acid_response_is_told_with_both_scores_and_their_floors():
+    said, others = told("response", change("RA_RESPONSE_CORE"), change("RA_RESPONSE_DIRECT", estimate=0.08))
+    assert said.startswith(
+        "The tumour shows a retinoic-acid response. Retinoic-acid target genes, core set (RA_RESPONSE_CORE): "
+    )
+    assert "+0.100 rank score in 10 pairs, p = 0.00200 (floor\N{NO-BREAK SPACE}0.00195)" in said
+    assert others.startswith(
+        "Other primary features. Direct retinoic-acid target genes (RA_RESPONSE_DIRECT), tumour: rose, +0.0800"
+    )
+
+
+def test_without_a_response_the_sentence_claims_no_drug_and_says_where_infiltration_explains_the_rise():
+    still = change("RA_RESPONSE_DIRECT", estimate=-0.001, p_value=0.9)
+    said, _ = told("no response", change("RA_RESPONSE_CORE"), still)
+    assert said.startswith("No retinoic-acid response is seen in the tumour.")
+    assert said.endswith(
+        "p = 0.900 (floor\N{NO-BREAK SPACE}0.00195). The first rose without the second, as it does when immune cells move in."
+    )
+    assert "without the second" not in told("no response", change("RA_RESPONSE_CORE", p_value=0.2), still)[0]
+
+
+def test_too_few_pairs_and_no_pair_for_retinoic_acid_are_told():
+    few = told("not estimable", change("RA_RESPONSE_CORE", p_value=0.25, n_pairs=3))[0]
+    assert "p = 0.250 (floor\N{NO-BREAK SPACE}0.250), cannot reach 0.05; direct retinoic-acid target genes" in few
+    assert few.endswith("(RA_RESPONSE_DIRECT): not measured.")
+    none = told("not estimable", change("RA_RESPONSE_CORE", p_value=None, n_pairs=0, note="no pair"))[0]
+    assert "(RA_RESPONSE_CORE): not estimable (no pair)" in none
+
+
+def test_a_study_without_tumour_samples_says_so_and_names_no_other_features():
+    said, others = told("not estimable", change("NLR", compartment="blood"))
+    assert said.endswith("is not estimable: no tumour sample gave a score of its target genes.")
+    assert others.startswith("Primary features. Neutrophils per lymphocyte (NLR), blood: rose")
+    missing = change("NLR", compartment="any", p_value=None, n_pairs=0, note="named in the plan, no sample gave it")
+    assert told("not estimable", missing)[1] == "Primary features. Neutrophils per lymphocyte (NLR): not measured."
 
 
 def test_what_cannot_be_told_is_said_to_be_so():
-    told = answer({"orr": {"rate": None, "note": "none of 3 patients was assessed"}, "primary": []})
-    assert "not estimable: none of 3 patients was assessed" in told[0]
-    assert sum("not estimable" in sentence for sentence in told) == 4
+    said = answer({"orr": {"rate": None, "note": "none of 3 patients was assessed"}, "primary": []})
+    assert said[0] == "The objective response rate is not estimable: none of 3 patients was assessed."
+    assert sum("not estimable" in sentence for sentence in said) == 3
+    assert said[3] == "The study has no stool sample."
+
+
+def test_a_stool_test_that_cannot_reach_the_level_says_so():
+    stool = {"within_median": 0.3, "between_median": 0.8, "metric": "Bray-Curtis", "n_within": 3}
+    said = answer({"primary": [], "stool": stool | {"p_value": 1 / 6, "p_floor": 1 / 6}})[3]
+    assert said.endswith("p = 0.167 (floor\N{NO-BREAK SPACE}0.167), cannot reach 0.05.")
 
 
 def test_an_empty_trial_is_summed_up_without_a_number_by_accident():

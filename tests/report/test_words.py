@@ -9,12 +9,17 @@ from rabiomarkers.report.words import (
     NOT_ESTIMABLE,
     absent,
     call_of_change,
+    cannot_reach,
+    in_natural_order,
     interval,
     number,
     p_with_floor,
     percent,
+    percent_change,
     percents,
+    place,
     plural,
+    reason,
     signed,
     yes_no,
 )
@@ -95,3 +100,29 @@ def test_one_is_not_plural():
 )
 def test_the_call_of_a_change_never_says_more_than_its_pairs_allow(changed, call):
     assert call_of_change(ROW | changed) == call
+
+
+def test_a_reason_stands_without_the_words_that_stand_before_it():
+    assert reason("not estimable: no responders") == "no responders"
+    assert [reason(None, "unknown"), reason("not estimable", "unknown")] == ["unknown", "unknown"]
+
+
+def test_only_a_floor_above_the_level_is_told():
+    assert [cannot_reach(floor) for floor in (0.0625, 0.05, None)] == [", cannot reach 0.05", "", ""]
+
+
+def test_a_planned_feature_no_sample_gave_has_no_compartment():
+    assert [place("blood"), place("any")] == ["blood", "not measured"]
+
+
+def test_patients_are_sorted_as_people_do():
+    frame = pd.DataFrame({"patient_id": ["P10", "P2", "P2", "a"], "day": [0.0, 42.0, -5.0, 0.0]})
+    assert in_natural_order(frame, "patient_id", "day").index.tolist() == [2, 1, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [(-46.55, "\N{MINUS SIGN}46.5"), (20.0, "+20"), (-0.04, "0"), (0.0, "0"), (-0.903, "\N{MINUS SIGN}0.9")],
+)
+def test_a_change_in_percent_has_the_decimals_of_a_rate(change, shown):
+    assert percent_change(change) == f"{shown}\N{NO-BREAK SPACE}%"

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, wilcoxon
 
+from rabiomarkers.change.by_response import change_by_response
 from rabiomarkers.files import write_csv, write_json, write_table
+from rabiomarkers.publish import AS_CSV
 from rabiomarkers.report.summary import build_summary
 from rabiomarkers.results import SUMS
 from rabiomarkers.tables import (
@@ -79,24 +81,24 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
     qc = _qc(ledger, trial)
     distances, ordination, facts = _stool(ledger, trial)
     models, permutations, predictions = _models(outcomes, trial)
-    for name, frame in {
+    tables = {
         "features": features,
         "changes": changes,
         "deltas": deltas,
+        "by_response": change_by_response(deltas, outcomes),
+        "outcomes": outcomes,
+        "predictions": predictions,
         "permutations": permutations,
+        "ledger": ledger,
+        "qc": qc,
         "distances": distances,
         "ordination": ordination,
         "sums": _sums(outcomes, trial),
-    }.items():
+    }
+    for name, frame in tables.items():
         write_table(frame, folder / f"{name}.parquet")
-    for name, frame in {
-        "changes": changes,
-        "outcomes": outcomes,
-        "predictions": predictions,
-        "ledger": ledger,
-        "qc": qc,
-    }.items():
-        write_csv(frame, folder / f"{name}.csv")
+    for name in AS_CSV:
+        write_csv(tables[name], folder / f"{name}.csv")
     summary = build_summary(
         study=trial.study,
         contrast=[PRE, POST],

@@ -109,31 +109,6 @@ def change_table(
     return CHANGES.check(ordered[list(CHANGES.columns)])
 
 
-def change_by_response(deltas: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Median change of each feature in responders and in non-responders, with their numbers; a description, not a test.
-
-    Parameters
-    ----------
-    deltas, outcomes
-        The DELTAS and OUTCOMES tables. Patients whose response is not known are counted and play no other part.
-
-    Returns
-    -------
-    Columns `compartment, feature, unit, n_responders, median_responders, n_non_responders, median_non_responders, n_unknown`;
-    a median of nobody is NaN.
-    """
-    responder = deltas["patient_id"].map(outcomes.set_index("patient_id")["responder"]).astype("boolean")
-    groups = {"responders": responder.fillna(False), "non_responders": ~responder.fillna(True)}
-    identity = [*FEATURE, "unit"]
-    table = deltas[identity].drop_duplicates().sort_values(identity).set_index(identity)
-    for name, chosen in groups.items():
-        changes = deltas[chosen.to_numpy(dtype=bool)].groupby(identity)["change"]
-        table[f"n_{name}"] = changes.size().reindex(table.index, fill_value=0)
-        table[f"median_{name}"] = changes.median().reindex(table.index)
-    unknown = deltas[responder.isna().to_numpy()].groupby(identity).size()
-    return table.assign(n_unknown=unknown.reindex(table.index, fill_value=0)).reset_index()
-
-
 def change_step(
     inputs: Mapping[str, Path],
     out: Path,

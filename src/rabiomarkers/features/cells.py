@@ -31,6 +31,11 @@ _DOUBLET_GENES = 500
 _DOUBLET_COMPONENTS = 30
 _CALLED_COLUMNS = ("barcode", "genes", "mitochondrial_percent", "kept", "doublet", "lineage", "cell_type", "confidence")
 
+CLR_CELLS = 100
+"""So many cells the log ratios speak of, whatever a sample's number: the half cell that stands for none then weighs the same in
+every sample. On raw counts 2 000 cells after 500 would raise every common type by 0.37 and lower the rarest by 0.93 without a
+change."""
+
 
 def doublet_scores(counts: csr_matrix, *, seed: int) -> NDArray[np.float64]:
     """Scrublet's score of each cell: how many of its neighbours are artificial sums of two cells, 0..1.
@@ -195,13 +200,14 @@ def cell_features(called: pd.DataFrame, tree: MarkerTree, genes: pd.Index) -> pd
 
     Returns
     -------
-    A `SAMPLE_FEATURES` table: ``fraction_<TYPE>`` and ``fraction_unassigned`` of all intact single cells, ``clr_<TYPE>``.
+    A `SAMPLE_FEATURES` table: ``fraction_<TYPE>`` and ``fraction_unassigned`` of all intact single cells, ``clr_<TYPE>`` of the
+    cells expected among `CLR_CELLS`.
     """
     single = called[called["kept"] & ~called["doublet"]]
     counts = single["cell_type"].value_counts().reindex([*tree.types, UNASSIGNED], fill_value=0).astype(float)
     assigned = counts[list(tree.types)]
     shares = counts / len(single) if len(single) else counts * np.nan
-    ratios = clr(assigned) if assigned.sum() > 0 else assigned * np.nan
+    ratios = clr(assigned * CLR_CELLS / assigned.sum()) if assigned.sum() > 0 else assigned * np.nan
     coverage = tree.coverage(genes)
     rows = [("fraction_unassigned", shares[UNASSIGNED], "fraction", 1.0, "" if len(single) else _NO_CELL)]
     for name in tree.types:

@@ -3,7 +3,7 @@
 How a false RA response is avoided. Some genes that retinoic acid induces also rise when immune cells enter the tumour, as they
 do under anti-PD-1 alone. Of `RA_RESPONSE_CORE` these are TGM2, PLAAT4 (RARRES3), CD38 and ASB2; `RA_RESPONSE_DIRECT` is the core
 without them. Measured on CheckMate 038 (`riaz_bms038`, 43 pairs, nobody received RA), signed-rank p of the rank score: core 0.16,
-`RA_RESPONSE_DIRECT` 0.90, while the cytolytic score moves with 6e-5. So an RA response is called only where `RA_RESPONSE_DIRECT`
+`RA_RESPONSE_DIRECT` 0.90, while the cytolytic score moves with 2e-5. So an RA response is called only where `RA_RESPONSE_DIRECT`
 moves too; a rise of the core alone is infiltration. `RA_AVAILABILITY_INDEX` holds CYP26A1 and DHRS3, which RA itself induces, with
 a minus sign: it speaks of samples before treatment only.
 """

@@ -18,6 +18,7 @@ from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.lineage import artifact_member, check_tree, lineage, read_taxonomy, split_lineage
 from rabiomarkers.ingest.matrix import check_not_negative, check_present, number_columns
 from rabiomarkers.ingest.passport import check_abundance, look
+from rabiomarkers.ingest.places import refuse_links
 
 LINEAGE_COLUMNS = ("taxonomy", "lineage", "consensus lineage", "consensuslineage")
 METAPHLAN_CLADE = ("clade_name", "id", "sampleid", "clade")
@@ -258,11 +259,22 @@ def _biom(content: bytes, sample_ids: Sequence[str], findings: Findings) -> _Abu
     try:
         if content.startswith(HDF5):
             with h5py.File(io.BytesIO(content)) as file:
+                refuse_links(file, findings)
                 table = Table.from_hdf5(file)
         else:
             table = Table.from_json(json.loads(content))
-    except (OSError, KeyError, ValueError, TypeError, IndexError, BiomException):
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        IndexError,
+        RuntimeError,
+        BiomException,
+    ):  # too deep: RecursionError
         findings.fail("a damaged BIOM file", "a complete BIOM 1 or 2.1 table", "export or copy it again")
+    if table.is_empty():
+        findings.fail("a BIOM table without taxa or samples", "at least one of each", "export the table again")
     ids = [str(sample) for sample in table.ids()]
     check_present(sample_ids, ids, findings, where="sample")
     wanted = [sample for sample in sample_ids if sample in ids]
@@ -283,4 +295,4 @@ def _biom(content: bytes, sample_ids: Sequence[str], findings: Findings) -> _Abu
 def _biom_lineage(entry: Any) -> str:
     """The lineage out of an observation's metadata, a list or a text."""
     told = (entry or {}).get("taxonomy") or ""
-    return lineage(split_lineage(told) if isinstance(told, str) else told)
+    return lineage(told if isinstance(told, list | tuple) else split_lineage(str(told)))

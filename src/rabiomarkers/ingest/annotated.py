@@ -4,10 +4,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pandas as pd
 
 from rabiomarkers.ingest.delimited import HDF5
 from rabiomarkers.ingest.findings import Findings
+from rabiomarkers.ingest.places import refuse_links
 from rabiomarkers.ingest.symbols import symbol_column
 
 
@@ -17,7 +19,7 @@ def check_hdf5(path: Path, label: str) -> None:
     Raises
     ------
     InputError
-        There is no such file, it is a folder, empty or of another kind.
+        There is no such file, it is a folder, empty, damaged, of another kind, or keeps its data in other files.
     """
     findings = Findings(label)
     if path.is_dir():
@@ -31,6 +33,12 @@ def check_hdf5(path: Path, label: str) -> None:
             if handle.read(len(HDF5)) != HDF5:
                 findings.add("no HDF5 file", "an HDF5 file (.h5ad, .h5)", "check that the path names the right file")
     findings.raise_if_any()
+    try:
+        with h5py.File(path) as file:
+            refuse_links(file, findings)
+    except (OSError, RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        findings.fail(f"a damaged HDF5 file ({reason[:120]})", "a complete HDF5 file", "copy or write it again")
 
 
 def open_annotated(path: Path, label: str) -> Any:

@@ -144,6 +144,8 @@ def _value(line: int, analyte: str, cells: Mapping[str, str], findings: Findings
         return float("nan")
     if float(written) < 0:
         findings.add(written, "zero or more", "correct the value", row=line, column="value")
+    elif float(written) == float("inf"):
+        findings.add(written, "a number that can be", "correct the value", row=line, column="value")
     return float(written) * (scale if scale is not None else float("nan"))
 
 

@@ -167,8 +167,9 @@ def _fault(matrix: sparse.csr_matrix) -> str:
 def _rows(obs: pd.DataFrame, sample_ids: Sequence[str], findings: Findings) -> dict[str, np.ndarray[Any, Any]]:
     """The positions of each sample's cells, in the order of the file."""
     if "sample_id" in obs.columns:
-        owner = obs["sample_id"].astype(str).to_numpy()
-        check_present(sample_ids, sorted(set(owner)), findings, where="cell group")
+        # a cell without a sample (a negative of demultiplexing) is nobody's
+        owner = obs["sample_id"].astype("object").where(obs["sample_id"].notna(), "").astype(str).to_numpy()
+        check_present(sample_ids, sorted(set(owner) - {""}), findings, where="cell group")
         rows = {sample: np.flatnonzero(owner == sample) for sample in sample_ids}
     elif len(sample_ids) == 1:
         rows = {sample_ids[0]: np.arange(len(obs))}

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rabiomarkers.errors import Problem
@@ -27,6 +28,7 @@ STATUSES_OF_KIND: Mapping[str, tuple[str, ...]] = {
 """Targets are measured, non-targets are judged by eye (RECIST 1.1, doi:10.1016/j.ejca.2008.10.026, section 4.3)."""
 
 _TYPES: Mapping[Kind, Any] = DTYPES
+LARGEST = 1_000_000  # days or millimetres: what is larger was not typed on purpose
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 LESIONS: Mapping[str, Kind] = {
@@ -106,6 +108,9 @@ class _Row:
         if minimum is not None and number < Decimal(str(minimum)):
             self.wrong(column, f"{value}", f"{minimum:g} or more ({unit})", "correct it")
             return None
+        if abs(number) > LARGEST:
+            self.wrong(column, value, f"at most {LARGEST:,} ({unit})", "correct it")
+            return None
         return number
 
     def flag(self, column: str) -> bool | None:
@@ -152,7 +157,8 @@ def read_patients(path: Path) -> Outcome:
 def _covariate(texts: "pd.Series[str]") -> pd.Series:
     """Numbers where every filled cell is one (but ids stay text); text otherwise, absent where empty."""
     filled = texts.where(texts != "").astype(_TYPES["text"])
-    numeric: pd.Series = pd.to_numeric(filled, errors="coerce").astype("float64")
+    numbers: pd.Series = pd.to_numeric(filled, errors="coerce").astype("float64")
+    numeric = numbers.where(np.isfinite(numbers))
     is_number = texts.name != "patient_id" and filled.notna().any() and bool((numeric.notna() == filled.notna()).all())
     result: pd.Series = numeric if is_number else filled
     return result

@@ -99,10 +99,9 @@ class Delimited:
             A quotation mark is not closed.
         """
         wanted = sorted({*text, *numbers})
-        if not self.lines:
-            return pd.DataFrame(
-                {position: pd.Series([], dtype=str) for position in wanted}, index=pd.Index([], name="line")
-            )
+        lines = pd.Index(self.line_numbers, name="line", dtype=int)
+        if not self.lines or not wanted:
+            return pd.DataFrame({position: pd.Series([], dtype=str) for position in wanted}, index=lines)
         try:
             frame: pd.DataFrame | None = pd.read_csv(
                 io.StringIO("\n".join(self.lines)),
@@ -126,7 +125,7 @@ class Delimited:
                 "each cell on one line",
                 "remove line breaks in cells",
             )
-        return frame.set_index(pd.Index(self.line_numbers, name="line"))
+        return frame.set_index(lines)
 
     def texts(self) -> pd.DataFrame:
         """All columns as text, blanks around the cells taken off, named by position."""
@@ -156,8 +155,8 @@ def read_delimited(path: Path, *, label: str, rows: int = 1, columns: int = 2) -
     if first + rows >= len(kept):
         findings.fail("no rows below the header", "a header and at least one row", "export the table again")
     (header_line, head), body = kept[first], kept[first + 1 :]
-    header = [name.strip() for name in _fields(head.removeprefix("#"), separator)]
-    widths = np.array([_width(line, separator) for _, line in body], dtype=int)
+    header = [name.strip() for name in _fields(head.removeprefix("#"), separator, header_line, findings)]
+    widths = np.array([_width(line, separator, number, findings) for number, line in body], dtype=int)
     if len(body) and (widths == len(header) + 1).all():
         trailing = all(line.endswith(separator) for _, line in body)
         header = [*header, ""] if trailing else ["", *header]
@@ -197,12 +196,15 @@ def _separator(line: str) -> str:
     return found if found in line else ","
 
 
-def _fields(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator))
+def _fields(line: str, separator: str, row: int, findings: Findings) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator))
+    except csv.Error as error:  # a cell of more than 131,072 characters
+        findings.fail(f"a line that cannot be split ({error})", "short cells", "correct the line", row=row)
 
 
-def _width(line: str, separator: str) -> int:
-    return len(_fields(line, separator)) if '"' in line else line.count(separator) + 1
+def _width(line: str, separator: str, row: int, findings: Findings) -> int:
+    return len(_fields(line, separator, row, findings)) if '"' in line else line.count(separator) + 1
 
 
 @dataclass(frozen=True, kw_only=True)

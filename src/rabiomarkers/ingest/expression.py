@@ -122,12 +122,33 @@ def _open(path: Path, assay: str, sample_ids: Sequence[str], findings: Findings)
         return _salmon(table, assay, sample_ids, findings)
     genes = symbol_column(table.header)
     header = [name for position, name in enumerate(table.header) if position != genes]
+    _check_not_transposed(table, header, sample_ids, findings)
     check_present(sample_ids, header, findings, where="column")
     wanted = {at: name for at, name in enumerate(table.header) if at != genes and name in set(sample_ids)}
     return _Matrix(
         names=table.frame(text=[genes])[genes].str.strip(),
         values=number_columns(table, wanted, findings),
         column=table.header[genes] or None,
+    )
+
+
+def _check_not_transposed(
+    table: Delimited, header: Sequence[str], sample_ids: Sequence[str], findings: Findings
+) -> None:
+    """Raise where the samples stand in the rows: told once, not once for each sample.
+
+    Raises
+    ------
+    InputError
+        The first column holds sample ids, the header none.
+    """
+    if set(sample_ids) & set(header) or not set(sample_ids) & set(table.frame(text=[0])[0].str.strip()):
+        return
+    findings.fail(
+        "samples in the rows, genes in the columns",
+        "genes in the rows, samples in the columns",
+        "transpose the table",
+        row=table.header_line,
     )
 
 
@@ -155,9 +176,13 @@ def _annotated(path: Path, sample_ids: Sequence[str], findings: Findings) -> _Ma
     """Samples x genes; the symbols stand in a column of `.var`, or are its names."""
     data = open_annotated(path, findings.file)
     names = sample_names(data.obs)
-    check_present(sample_ids, list(names), findings, where="sample")
     if set(sample_ids) & set(data.var_names) and not set(sample_ids) & set(names):
-        findings.add("genes x samples", "samples x genes, as AnnData has it", "transpose it: `adata.T.write_h5ad(...)`")
+        findings.fail(
+            "genes x samples", "samples x genes, as AnnData has it", "transpose it: `adata.T.write_h5ad(...)`"
+        )
+    check_present(sample_ids, list(names), findings, where="sample")
+    if data.X is None:
+        findings.add("no matrix in .X", "the values in .X", "write the AnnData with its matrix")
     findings.raise_if_any()
     rows = data[[list(names).index(sample) for sample in sample_ids]].X
     dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows, dtype=np.float64)

@@ -7,6 +7,8 @@ from typing import NoReturn
 from rabiomarkers.errors import InputError, Problem
 
 LISTED = 10  # cells of one kind of fault that are told one by one; the rest is counted
+LONGEST = 300  # characters of what was found that are told
+LONGEST_COLUMN = 100
 
 
 class Findings:
@@ -20,9 +22,10 @@ class Findings:
         self, found: str, expected: str, remedy: str, *, row: int | None = None, column: object | None = None
     ) -> None:
         """Note one problem; `row` is the line of the file, the header being line 1."""
-        where = None if column is None else str(column)
+        where = None if column is None else on_one_line(str(column), LONGEST_COLUMN)
+        told = on_one_line(found, LONGEST)
         self.problems.append(
-            Problem(file=self.file, row=row, column=where, found=found, expected=expected, remedy=remedy)
+            Problem(file=self.file, row=row, column=where, found=told, expected=expected, remedy=remedy)
         )
 
     def add_cells(self, cells: Sequence[tuple[int | None, str, str]], expected: str, remedy: str) -> None:
@@ -53,6 +56,12 @@ class Findings:
         """
         if self.problems:
             raise InputError(self.problems)
+
+
+def on_one_line(text: str, longest: int) -> str:
+    """The text as one line of a terminal: line breaks and control characters shown, not obeyed; its end cut off where too long."""
+    plain = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

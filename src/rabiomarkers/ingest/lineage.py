@@ -4,13 +4,19 @@ import io
 import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Collection, Iterable
+from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from rabiomarkers.ingest.delimited import read_delimited, read_text
 from rabiomarkers.ingest.findings import Findings, named
+
+if TYPE_CHECKING:
+    from skbio import TreeNode
 
 RANKS = "kpcofgst"
 RANK_TITLES = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "strain")
@@ -80,7 +86,8 @@ def check_tree(path: Path, *, label: str, taxa: Collection[str]) -> None:
     Raises
     ------
     InputError
-        The file is no Newick tree, or lacks tips (how many, and the first of them).
+        The file is no Newick tree, lacks tips (how many, and the first of them), has one twice, or has branches without a
+        length that can be summed.
     """
     from skbio import TreeNode  # takes a second to load: only where there is a tree
     from skbio.io import IOSourceError, NewickFormatError, UnrecognizedFormatError
@@ -94,6 +101,7 @@ def check_tree(path: Path, *, label: str, taxa: Collection[str]) -> None:
     except (NewickFormatError, UnrecognizedFormatError, IOSourceError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it breaks off"
         findings.fail(f"no complete Newick tree ({reason})", "a Newick tree ending in ';'", "export the tree again")
+    _check_branches(tree, taxa, findings)
     tips = {str(tip.name) for tip in tree.tips()}
     missing = sorted(set(taxa) - tips)
     if missing:
@@ -102,6 +110,30 @@ def check_tree(path: Path, *, label: str, taxa: Collection[str]) -> None:
             "a tip for every taxon with reads, named as in the abundance table",
             "use the tree made from the same features, or leave the tree out",
         )
+
+
+def _check_branches(tree: "TreeNode", taxa: Collection[str], findings: Findings) -> None:
+    """Raise where branch lengths cannot be summed, as Faith's diversity does: it would come out as 0 or as nonsense."""
+    tips = [tip for tip in tree.tips() if str(tip.name) in set(taxa)]
+    lengths = [node.length for node in tree.preorder(include_self=False)]
+    repeated = [name for name, times in Counter(str(tip.name) for tip in tips).items() if times > 1]
+    if repeated:
+        findings.add(f"tips of the same name: {named(repeated)}", "each tip once", "remove or rename them")
+    absent = [str(tip.name) for tip in tips if tip.length is None]
+    if absent:
+        findings.add(
+            f"no branch length at {len(absent):,} of {len(tips):,} tips: {named(absent)}",
+            "a tree with branch lengths",
+            "export the tree with them, or leave the tree out: without lengths there is no phylogenetic diversity",
+        )
+    wrong = [length for length in lengths if length is not None and not 0 <= length < inf]
+    if wrong:
+        findings.add(
+            f"{len(wrong):,} branch lengths that are negative or no number: {named(wrong)}",
+            "lengths of 0 or more",
+            "root and export the tree again; a small negative length of neighbour joining is set to 0",
+        )
+    findings.raise_if_any()
 
 
 def artifact_member(content: bytes, name: str, findings: Findings) -> bytes:

@@ -96,6 +96,12 @@ def _title(title: str) -> tuple[str, str]:
 
 def _check_titles(table: Delimited, analytes: Mapping[int, str], flags: Mapping[str, int], findings: Findings) -> None:
     names = list(analytes.values())
+    if "" in names:
+        findings.add("a unit without an analyte", "`analyte [unit]`", "name the analyte", row=table.header_line)
+    for at in (at for at, title in enumerate(table.header) if at and not title):
+        if table.frame(text=[at])[at].str.strip().any():
+            found = f"values in column {at + 1}, which has no title"
+            findings.add(found, "a title for every column", "name the analyte", row=table.header_line)
     if not names:
         findings.add("no analytes", "a column for each analyte", "name them `analyte [unit]`", row=table.header_line)
     for name in sorted({name for name in names if names.count(name) > 1}):

@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +10,12 @@ import pandas as pd
 from rabiomarkers.errors import Problem
 from rabiomarkers.ingest.delimited import read_sheet
 from rabiomarkers.ingest.findings import Findings, named, one_of
+from rabiomarkers.ingest.places import Place, nameable
 from rabiomarkers.tables import COMPARTMENTS, SAMPLES
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+LONGEST_IDENTIFIER = 100  # characters; an id is the name of a file
+BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # what a run may be asked for with --batch
 
 ASSAY_COMPARTMENTS: Mapping[str, tuple[str, ...]] = {
     "rna_counts": ("tumour", "blood"),
@@ -44,25 +46,6 @@ COMPANIONS: Mapping[str, tuple[str, ...]] = {
 
 REQUIRED = ("sample_id", "patient_id", "timepoint", "compartment", "assay", "path")
 OPTIONAL = ("batch", "collected_day", "replicate", *COMPANIONS, "exclude")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the paths of a sheet may lie."""
-
-    folder: Path
-    data_root: Path | None
-
-    def find(self, written: str) -> Path | None:
-        """The file meant, links and `..` followed; None where it lies neither in the study folder nor in `data_root`.
-
-        A file of the study folder is preferred; where neither has it, it is where the study folder would have it.
-        """
-        roots = [root.resolve() for root in (self.folder, self.data_root) if root is not None]
-        inside = [
-            path for root in roots if any((path := (root / written).resolve()).is_relative_to(each) for each in roots)
-        ]
-        return next((path for path in inside if path.exists()), inside[0] if inside else None)
 
 
 def read_samples(
@@ -148,6 +131,9 @@ def check_identifier(value: str, line: int, column: str, findings: Findings) -> 
             row=line,
             column=column,
         )
+    elif len(value) > LONGEST_IDENTIFIER:
+        found, expected = f"{value[:20]}…, {len(value):,} characters", f"at most {LONGEST_IDENTIFIER} characters"
+        findings.add(found, expected, "shorten it in every table", row=line, column=column)
 
 
 def _check_word(
@@ -199,6 +185,14 @@ def _check_numbers(line: int, row: Mapping[str, str], findings: Findings) -> Non
             row=line,
             column="replicate",
         )
+    if row["batch"] and not BATCH.fullmatch(row["batch"]):
+        findings.add(
+            f"{row['batch']!r}",
+            "at most 64 letters, digits and . _ -, a letter or digit first",
+            "rename the batch; `run --batch` asks for it by this name",
+            row=line,
+            column="batch",
+        )
     if row["collected_day"] and not re.fullmatch(r"[+-]?\d+(\.\d+)?", row["collected_day"]):
         findings.add(
             f"{row['collected_day']!r}",
@@ -210,6 +204,10 @@ def _check_numbers(line: int, row: Mapping[str, str], findings: Findings) -> Non
 
 
 def _check_path(line: int, row: Mapping[str, str], column: str, place: Place, findings: Findings) -> None:
+    if not nameable(row[column]):
+        found_text = f"{row[column][:20]}…, {len(row[column]):,} characters"
+        findings.add(found_text, "a path", "correct the path", row=line, column=column)
+        return
     found = place.find(row[column])
     if found is None:
         findings.add(
@@ -224,7 +222,7 @@ def _check_path(line: int, row: Mapping[str, str], column: str, place: Place, fi
         return
     folder_allowed = column == "path" and row["assay"] == "sc_counts"
     if not found.exists():
-        there = [each.name for each in found.parent.iterdir()] if found.parent.is_dir() else []
+        there = [each.name for each in found.parent.iterdir() if each.exists()] if found.parent.is_dir() else []
         expected = one_of(found.name, there).partition(" (did")[2]
         findings.add(
             f"no such file: {row[column]!r}",
@@ -235,6 +233,14 @@ def _check_path(line: int, row: Mapping[str, str], column: str, place: Place, fi
         )
     elif found.is_dir() and not folder_allowed:
         findings.add(f"{row[column]!r} is a folder", "a file", "name the file inside it", row=line, column=column)
+    elif found.is_dir() and (strangers := place.strangers(found)):
+        findings.add(
+            f"{named(strangers)} of {row[column]!r} links to a file outside the study folder",
+            "files below the study folder or the data_root of study.yaml",
+            "copy the file there",
+            row=line,
+            column=column,
+        )
     elif found.is_file() and found.stat().st_size == 0:
         findings.add(
             f"{row[column]!r} is an empty file",

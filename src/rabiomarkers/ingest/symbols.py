@@ -23,7 +23,8 @@ SYMBOL_COLUMNS = (
 NO_SYMBOL = ("", "na", "nan", "none", "null", "-", "---")
 ENSEMBL = r"ENS[A-Z]{0,4}[GTP]\d{8,}(?:\.\d+)?(?:_PAR_Y)?"
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|mär|mrz|mai|okt|dez"
-EXCEL_DATE = rf"(?i)\d{{1,2}}[-. /](?:{_MONTHS})\.?|(?:{_MONTHS})[-. /]\d{{1,2}}|\d{{4}}-\d{{2}}-\d{{2}}(?: .*)?"
+_WRITTEN_DATE = rf"\d{{1,2}}[-. /](?:{_MONTHS})\.?|(?:{_MONTHS})[-. /]\d{{1,2}}"
+EXCEL_DATE = rf"(?i){_WRITTEN_DATE}|\d{{4}}-\d{{2}}-\d{{2}}(?: .*)?|\d{{1,2}}([./])\d{{1,2}}\1\d{{2,4}}"
 # HGNC symbols are upper case, but for the "orf" of C9orf72 and names of clones; MT- and HLA- have a hyphen
 SYMBOL = r"(?:[A-Z][A-Z0-9]*|C(?:\d+|X|Y)orf\d+[A-Z]?|[A-Z]\w*p\d{3}\w+)(?:[-._@/][A-Za-z0-9]+)*"
 ENOUGH_TO_KNOW_ONE = 100  # genes; of so many at least one is in the table of known symbols

@@ -117,9 +117,9 @@ def why_not_estimable(design: Design) -> str:
     if n == 0:
         return "no patient has both a known response and one of the features"
     if responders == 0:
-        return f"no responders among {n} patients"
+        return f"no responders among {n} patient{'s' if n > 1 else ''}"
     if responders == n:
-        return f"all {n} patients responded"
+        return f"all {n} patients responded" if n > 1 else "the only patient responded"
     if min(responders, n - responders) < 2:
         alone = "one responder" if responders == 1 else "one non-responder"
         return f"{alone} among {n} patients; two of each kind are needed, as a pair is left out"

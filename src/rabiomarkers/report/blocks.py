@@ -69,6 +69,11 @@ class Picture:
         """Height of the figure in pixels, so that the page does not jump while figures are drawn."""
         return 0 if isinstance(self.content, Message) else int(self.content.layout.height)
 
+    @property
+    def width(self) -> int:
+        """Width of a figure that has one of its own, as it holds too many patients for the page; 0 where it takes the page's."""
+        return 0 if isinstance(self.content, Message) else int(self.content.layout.width or 0)
+
 
 type Block = Prose | Cards | Grid | Picture
 

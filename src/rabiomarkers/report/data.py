@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from rabiomarkers.files import read_json
-from rabiomarkers.results import TABLES, Results, read_results_table
+from rabiomarkers.files import read_json, read_table
+from rabiomarkers.results import TABLES, Results
 from rabiomarkers.tables import Table
 
-OPTIONAL = frozenset({"predictions", "permutations", "ordination", "sums"})
+OPTIONAL = frozenset({"by_response", "predictions", "permutations", "ordination", "sums"})
 """Tables a study may have no use for: no stool, no lesions, no model."""
 
 
@@ -22,6 +22,7 @@ class ReportData:
     features: pd.DataFrame
     changes: pd.DataFrame
     deltas: pd.DataFrame
+    by_response: pd.DataFrame
     outcomes: pd.DataFrame
     predictions: pd.DataFrame
     permutations: pd.DataFrame
@@ -42,9 +43,7 @@ def data_of_results(results: Results) -> ReportData:
         The folder lacks a table that every study has.
     """
     tables = {
-        name: table.empty()
-        if name in OPTIONAL and not (results.folder / file).is_file()
-        else _as_in_csv(getattr(results, name))
+        name: table.empty() if name in OPTIONAL and not (results.folder / file).is_file() else getattr(results, name)
         for name, (file, table, _) in _shown().items()
     }
     made = results.folder / "provenance.json"
@@ -54,9 +53,7 @@ def data_of_results(results: Results) -> ReportData:
 def data_of_inputs(inputs: Mapping[str, Path]) -> ReportData:
     """The report's tables from the files of the steps before it, by the table's name."""
     tables = {
-        name: table.empty()
-        if name in OPTIONAL and name not in inputs
-        else _as_in_csv(read_results_table(inputs[name], table))
+        name: table.empty() if name in OPTIONAL and name not in inputs else table.check(read_table(inputs[name]))
         for name, (_, table, _) in _shown().items()
     }
     made = read_json(inputs["provenance"]) if "provenance" in inputs else {}
@@ -67,15 +64,3 @@ def _shown() -> dict[str, tuple[str, Table, str]]:
     """The tables of a results folder that the report shows something of."""
     names = {field.name for field in fields(ReportData)}
     return {name: entry for name, entry in TABLES.items() if name in names}
-
-
-def _as_in_csv(frame: pd.DataFrame) -> pd.DataFrame:
-    """Numbers of 10 significant digits and no empty texts, as a CSV gives them back: a report from the results folder and one
-    from the steps' own files are the same bytes."""
-    frame = frame.copy()
-    for column, kind in frame.dtypes.items():
-        if kind == "float64":
-            frame[column] = [float(f"{value:.10g}") for value in frame[column]]
-        elif kind == "str":
-            frame[column] = frame[column].mask(frame[column] == "")
-    return frame

@@ -34,7 +34,7 @@ from rabiomarkers.results import open_results
 TEMPLATES = Path(__file__).parent / "templates"
 SETTINGS_TOLD = ("response", "expression", "stool", "change")  # parts of the settings that the methods name
 QUESTION = (
-    "Does retinoic acid together with anti-PD-1 act on the tumour, move the immune system and shrink the disease, and can the "
+    "Does the treatment act on the tumour as retinoic acid does, move the immune system and shrink the disease, and can "
     "biomarkers tell who responds?"
 )
 
@@ -59,8 +59,8 @@ def write_report(results_folder: str | Path, out_path: str | Path) -> Path:
 def report_step(inputs: Mapping[str, Path], out: Path) -> Info:
     """`report.html` from the steps' files.
 
-    Inputs: `features`, `changes`, `deltas`, `outcomes`, `ledger`, `qc`, `summary`; where the study has them `predictions`,
-    `permutations`, `ordination`, `sums`, `provenance`. Tables are Parquet or CSV.
+    Inputs: `features`, `changes`, `deltas`, `outcomes`, `ledger`, `qc`, `summary`; where the study has them `by_response`,
+    `predictions`, `permutations`, `ordination`, `sums`, `provenance`.
     """
     page = render(data_of_inputs(inputs))
     _write(page, out / "report.html")
@@ -146,8 +146,10 @@ def _environment() -> Environment:
 
 
 def _breakable(value: str) -> Markup:
-    """Escaped text that may break after an underscore, as feature names are long."""
-    return escape(value).replace("_", Markup("_<wbr>"))
+    """Escaped text that may break after an underscore, as feature names are long; a second line is in small print."""
+    first, _, second = value.partition("\n")
+    shown = escape(first).replace("_", Markup("_<wbr>"))
+    return shown + Markup("<small>{}</small>").format(second) if second else shown
 
 
 def _write(page: str, path: Path) -> None:

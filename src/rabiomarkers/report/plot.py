@@ -21,6 +21,8 @@ from rabiomarkers.report.figures.waterfall import waterfall as waterfall_figure
 from rabiomarkers.results import Results
 from rabiomarkers.tables import TIERS
 
+__all__ = ["forest", "ledger", "null_distribution", "ordination", "paired", "quality", "waterfall"]
+
 
 def paired(
     results: Results, feature: str | Sequence[str], *, colour: str | None = "responder", compartment: str | None = None
@@ -115,6 +117,11 @@ def null_distribution(results: Results, model: str) -> go.Figure | Message:
     return null_figure(results.permutations, models[model])
 
 
+def __dir__() -> list[str]:
+    """What `ra.plot.<TAB>` offers: the figures, not what they are made with."""
+    return sorted(__all__)
+
+
 def _feature_rows(changes: pd.DataFrame, name: str, compartment: str | None) -> pd.DataFrame:
     rows = changes[changes["feature"] == name]
     if rows.empty:
@@ -130,11 +137,11 @@ def _feature_rows(changes: pd.DataFrame, name: str, compartment: str | None) -> 
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> ResultsError:
-    """An error that names the nearest of what there is; upper and lower case do not matter to nearness."""
+    """An error that names the nearest of what there is, or what holds the name; upper and lower case do not matter."""
     names = sorted(set(known))
     folded = {text.casefold(): text for text in names}
     near = [folded[text] for text in get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
-    if near:
+    if near := near or [folded[text] for text in folded if name.casefold() in text][:6]:
         return ResultsError(f"There is no {kind} {name!r}. Did you mean {' or '.join(near)}?")
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return ResultsError(f"There is no {kind} {name!r}; there are: {shown or 'none'}.")

@@ -5,26 +5,35 @@ from typing import Any
 
 import pandas as pd
 
-from rabiomarkers.report.blocks import Grid, Picture, Prose, Section
+from rabiomarkers.report.blocks import Block, Grid, Picture, Prose, Section
 from rabiomarkers.report.data import ReportData
 from rabiomarkers.report.figures.forest import forest
 from rabiomarkers.report.figures.ordination import ordination_map
 from rabiomarkers.report.figures.paired import paired_lines
 from rabiomarkers.report.figures.waterfall import waterfall
+from rabiomarkers.report.labels import described, explained
 from rabiomarkers.report.summary import RA_FEATURE
 from rabiomarkers.report.words import (
     CANNOT_REACH,
+    DASH,
+    NOT_ESTIMABLE,
     absent,
     call_of_change,
+    cannot_reach,
+    in_natural_order,
     interval,
     number,
     p_with_floor,
     percent,
+    percent_change,
     percents,
+    place,
     plural,
     present,
+    reason,
     signed,
     text,
+    two_lines,
     whole,
     yes_no,
 )
@@ -38,10 +47,15 @@ RATES = {
     "dcr_evaluable": "disease control, evaluable only",
 }
 
+ADVERSE_EVENTS = {
+    "none": "no adverse event",
+    "patients_with_any": "any adverse event",
+    "patients_with_grade_3_or_higher": "an event of grade 3 or higher",
+}
+
 CHANGE_COLUMNS = (
     "feature",
     "what may be said",
-    "compartment, tier",
     "pairs",
     "estimate",
     "interval (level)",
@@ -59,7 +73,8 @@ def response_section(data: ReportData) -> Section:
     picture = Picture(
         name="waterfall",
         caption="Best change of the sum of target diameters from baseline; the best overall response is written at each bar. The "
-        "dotted lines are where a partial response begins and, counted from the smallest sum, progression.",
+        "dotted lines are where a partial response begins and, counted from the smallest sum, progression."
+        + (f" Colour: the change of {described(RA_FEATURE)}." if coloured else ""),
         content=waterfall(
             data.outcomes,
             deltas=deltas if coloured else None,
@@ -112,22 +127,55 @@ def pairs_section(data: ReportData) -> Section:
         "beneath each title is over all pairs and does not compare the two groups.",
         content=paired_lines(data.deltas, primary, data.outcomes, contrast=contrast_of(data)),
     )
-    return Section(name="pairs", title="Primary features, patient by patient", blocks=[picture])
+    blocks: list[Block] = [picture]
+    if len(data.by_response):
+        blocks.append(_by_response_table(primary, data.by_response))
+    return Section(name="pairs", title="Primary features, patient by patient", blocks=blocks)
+
+
+def _by_response_table(primary: pd.DataFrame, groups: pd.DataFrame) -> Grid:
+    key = ["compartment", "feature"]
+    shown = primary[key].merge(groups, on=key)
+    rows = [
+        (
+            two_lines(row["feature"], explained(row["feature"])),
+            place(row["compartment"]),
+            _median_of(row, "responders"),
+            _median_of(row, "non_responders"),
+            whole(row["n_unknown"]),
+        )
+        for _, row in shown.iterrows()
+    ]
+    return Grid(
+        caption="Median change in patients who responded and in those who did not",
+        columns=("feature", "compartment", "responders", "non-responders", "pairs of unknown response"),
+        rows=rows,
+        note="A description, not a test: whether the two groups differ is for the models below, with their caveats.",
+    )
+
+
+def _median_of(row: pd.Series, group: str) -> str:
+    count = int(row[f"n_{group}"])
+    if not count:
+        return DASH
+    return f"{signed(row[f'median_{group}'])} {row['unit']} ({plural(count, 'pair')})"
 
 
 def stool_section(data: ReportData) -> Section:
     """Whether a patient's stool stays like itself, and which way it moved."""
     stool: Mapping[str, Any] = data.summary.get("stool") or {}
     if not stool and data.ordination.empty:
-        said = Prose(text="Not estimable: no stool sample was used in this study.")
+        said = Prose(text="The study has no stool sample.")
         return Section(name="stool", title="Stool", blocks=[said])
-    why = text(stool.get("note"))
+    why = reason(stool.get("note"))
+    floor = stool.get("p_floor")
     rows = [
         ("same patient, before and after", whole(stool.get("n_within")), number(stool.get("within_median"), why)),
         ("different patients", whole(stool.get("n_between")), number(stool.get("between_median"), why)),
     ]
     tested = (
-        f"Test ({text(stool.get('test'), 'not named')}): p = {p_with_floor(stool.get('p_value'), stool.get('p_floor'))}. {why}"
+        f"Test ({text(stool.get('test'), 'not named')}): p = "
+        f"{p_with_floor(stool.get('p_value'), floor)}{cannot_reach(floor)}. {why}"
         if present(stool.get("p_value"))
         else f"Test: {absent(why)}."
     )
@@ -159,7 +207,7 @@ def _endpoint_table(summary: Mapping[str, Any]) -> Grid:
             continue
         rate = rate or {}
         counted = f"{whole(rate.get('responders'))} of {whole(rate.get('n'))}" if present(rate.get("n")) else absent()
-        span = percents(rate.get("ci_low"), rate.get("ci_high"), rate.get("note"))
+        span = percents(rate.get("ci_low"), rate.get("ci_high")) if present(rate.get("ci_low")) else DASH
         about = "; ".join(part for part in (text(rate.get("denominator")), text(rate.get("method"))) if part)
         rows.append((title, counted, percent(rate.get("rate"), rate.get("note")), span, about or absent()))
     rows.append(_pfs_row(summary.get("pfs") or {}))
@@ -193,11 +241,11 @@ def _patient_table(outcomes: pd.DataFrame) -> Grid:
             yes_no(row["confirmed"], "not applicable"),
             yes_no(row["responder"]),
             yes_no(row["evaluable"]),
-            f"{signed(row['best_change_percent'])} %" if present(row["best_change_percent"]) else "no measurement",
+            percent_change(row["best_change_percent"]) if present(row["best_change_percent"]) else "no measurement",
             f"{number(row['pfs_days'])}, {_event(row['progressed'])}" if present(row["pfs_days"]) else "not known",
             text(row["note"]),
         )
-        for _, row in outcomes.sort_values("patient_id").iterrows()
+        for _, row in in_natural_order(outcomes, "patient_id").iterrows()
     ]
     columns = ("patient", "best response", "confirmed", "responder", "evaluable", "best change", "PFS (days)", "reason")
     return Grid(
@@ -212,18 +260,18 @@ def _visit_table(sums: pd.DataFrame) -> Grid:
     rows = [
         (
             text(row["patient_id"]),
-            whole(row["day"]),
+            number(row["day"]),
             number(row["sum_mm"], "a target lesion was not evaluated, or there is none"),
-            f"{signed(row['change_percent'])} %" if present(row["change_percent"]) else absent(),
+            percent_change(row["change_percent"]) if present(row["change_percent"]) else absent(),
             text(row["response"], "baseline"),
         )
-        for _, row in sums.sort_values(["patient_id", "day"], kind="stable").iterrows()
+        for _, row in in_natural_order(sums, "patient_id", "day").iterrows()
     ]
     return Grid(
-        caption=f"Sum of target diameters at each of {plural(len(rows), 'visit')}",
+        caption="Sum of target diameters" + (f" at each of {plural(len(rows), 'visit')}" if rows else ""),
         columns=("patient", "day", "sum (mm)", "change from baseline", "response of the visit"),
         rows=rows,
-        note="" if rows else "The study has no table of lesions or visits.",
+        note="" if rows else "The study has no table of lesions.",
         collapsed=bool(rows),
     )
 
@@ -238,7 +286,7 @@ def _adverse_events(summary: Mapping[str, Any]) -> Grid:
     grades = events.get("by_worst_grade") or {}
     counts = {name: value for name, value in events.items() if name not in ("n", "note", "by_worst_grade")}
     rows = [
-        (name.replace("_", " "), f"{whole(counts[name])} of {whole(n)}")
+        (ADVERSE_EVENTS.get(name, name.replace("_", " ")), f"{whole(counts[name])} of {whole(n)}")
         for name in sorted(counts)
         if present(counts[name])
     ]
@@ -262,36 +310,45 @@ def _ordered(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _change_row(row: pd.Series) -> tuple[str, ...]:
-    return (
-        text(row["feature"]),
-        _said(row),
-        f"{row['compartment']}, {row['tier']}",
-        whole(row["n_pairs"]),
+    """The numbers of a change; where there is none, the reason stands once, under what may be said."""
+    told = (
         f"{signed(row['estimate'])} {row['unit']}" if present(row["estimate"]) else absent(),
         interval(row["ci_low"], row["ci_high"], row["ci_level"]),
         p_with_floor(row["p_value"], row["p_floor"]),
         number(row["q_value"]),
         number(row["effect_size"]),
     )
+    where = f"{place(row['compartment'])}, {row['tier']}"
+    return (
+        two_lines(row["feature"], "; ".join(part for part in (explained(row["feature"]), where) if part)),
+        _said(row),
+        whole(row["n_pairs"]),
+        *(DASH if cell == NOT_ESTIMABLE else cell for cell in told),
+    )
 
 
 def _said(row: pd.Series) -> str:
-    """What may be said of the change, with the row's note unless it says the same."""
+    """What may be said of the change, and the row's note in small print unless it says the same."""
     said, why = call_of_change(row), text(row["note"])
+    if not present(row["p_value"]):
+        return two_lines(NOT_ESTIMABLE, reason(why))
     if said.startswith(CANNOT_REACH) and CANNOT_REACH in why:
-        return why
-    return f"{said} ({why})" if why and why not in said else said
+        return two_lines(said, why.partition("; ")[2])
+    return two_lines(said, why)
 
 
 def _exploratory_table(changes: pd.DataFrame) -> Grid:
     exploratory = _ordered(changes[changes["tier"] == "exploratory"])
     shown = exploratory.head(EXPLORATORY_SHOWN)
+    few = len(exploratory) <= EXPLORATORY_SHOWN
     return Grid(
-        caption=f"Exploratory features: the {len(shown)} with the smallest p of {len(exploratory)}",
+        caption=f"The {plural(len(shown), 'exploratory feature')}"
+        if few
+        else f"Exploratory features: the {len(shown)} with the smallest p of {len(exploratory)}",
         columns=CHANGE_COLUMNS,
         rows=[_change_row(row) for _, row in shown.iterrows()],
-        note="Chosen by p after the fact: material for a next question, not an answer. All features are in changes.csv."
+        note="Looked at without a question: material for a next one, not an answer. All features are in changes.csv."
         if len(shown)
-        else "No exploratory feature was measured; all features are in changes.csv.",
+        else "No exploratory feature was measured.",
         collapsed=len(shown) > 0,
     )

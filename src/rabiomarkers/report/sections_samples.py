@@ -7,8 +7,19 @@ from rabiomarkers.report.blocks import Card, Cards, Grid, Picture, Prose, Sectio
 from rabiomarkers.report.data import ReportData
 from rabiomarkers.report.figures.ledger import STATUS_LOOKS, ledger_map
 from rabiomarkers.report.figures.quality import quality_bars
-from rabiomarkers.report.words import absent, number, percent, percents, plural, present, text, whole
-from rabiomarkers.tables import TIERS
+from rabiomarkers.report.words import (
+    NOT_ESTIMABLE,
+    in_natural_order,
+    number,
+    percent,
+    percents,
+    plural,
+    present,
+    reason,
+    text,
+    whole,
+)
+from rabiomarkers.tables import COMPARTMENTS, TIERS
 
 LONG_TABLE = 12  # rows beyond which a table waits closed
 
@@ -36,7 +47,7 @@ def trial_section(data: ReportData) -> Section:
 def ledger_section(data: ReportData) -> Section:
     """Who has which sample, and why the others are not there."""
     ledger = data.ledger
-    lost = ledger[ledger["status"] != "used"].sort_values(["patient_id", "compartment", "assay", "timepoint"])
+    lost = in_natural_order(ledger[ledger["status"] != "used"], "patient_id", "compartment", "assay", "timepoint")
     rows = [
         (
             text(row["patient_id"]),
@@ -56,10 +67,10 @@ def ledger_section(data: ReportData) -> Section:
         content=ledger_map(ledger),
     )
     table = Grid(
-        caption=f"{plural(len(rows), 'sample')} not used, of {len(ledger)} expected",
+        caption=f"{plural(len(rows), 'sample')} not used, of {len(ledger)}" if rows else "Samples not used",
         columns=("patient", "timepoint", "compartment", "assay", "sample", "status", "reason"),
         rows=rows,
-        note="" if rows else "Every expected sample was used.",
+        note="" if rows else f"None: all {len(ledger)} expected samples were used.",
         collapsed=len(rows) > LONG_TABLE,
     )
     return Section(name="ledger", title="Who has which sample", blocks=[picture, table])
@@ -80,10 +91,12 @@ def quality_section(data: ReportData) -> Section:
         for _, row in failed.iterrows()
     ]
     table = Grid(
-        caption=f"Limits not kept: {plural(failed['sample_id'].nunique(), 'sample')} of {qc['sample_id'].nunique()} measured",
+        caption=f"Limits not kept: {plural(failed['sample_id'].nunique(), 'sample')} of {qc['sample_id'].nunique()} measured"
+        if rows
+        else "Limits not kept",
         columns=("sample", "assay", "measure", "value", "limit"),
         rows=rows,
-        note="" if rows else "Every measured sample kept every limit.",
+        note="" if rows else f"None: {plural(qc['sample_id'].nunique(), 'sample')} measured, every limit kept.",
     )
     caption = "A sample that does not keep a limit is left out of every comparison and stays visible in the ledger."
     picture = Picture(name="quality", caption=caption, content=quality_bars(data.qc))
@@ -120,13 +133,14 @@ def _pair_cards(pairs: Mapping[str, int], patients: int) -> list[Card]:
         return [Card(label="Complete pairs", value="0", detail="no feature was measured")]
     return [
         Card(label=f"Complete pairs, {name}", value=f"{count} of {patients}", detail="patients with both samples")
-        for name, count in pairs.items()
+        for name in COMPARTMENTS
+        if (count := pairs.get(name)) is not None
     ]
 
 
 def _rate_card(label: str, rate: Mapping[str, Any]) -> Card:
     if not present(rate.get("rate")):
-        return Card(label=label, value="not estimable", detail=text(rate.get("note"), "no patient can be judged"))
+        return Card(label=label, value=NOT_ESTIMABLE, detail=reason(rate.get("note"), "no patient can be judged"))
     spread = f"exact interval {percents(rate.get('ci_low'), rate.get('ci_high'))}"
     return Card(
         label=label,
@@ -140,8 +154,8 @@ def _pfs_card(pfs: Mapping[str, Any]) -> Card:
         f"{plural(pfs.get('events'), 'event')} in {plural(pfs.get('n'), 'patient')}" if present(pfs.get("n")) else ""
     )
     if not present(pfs.get("median_days")):
-        why = text(pfs.get("note"), absent())
-        return Card(label="Median PFS", value="not estimable", detail=f"{why}; {events}" if events else why)
+        why = reason(pfs.get("note"), "no follow-up")
+        return Card(label="Median PFS", value=NOT_ESTIMABLE, detail=f"{why}; {events}" if pfs.get("n") else why)
     return Card(label="Median PFS", value=f"{number(pfs['median_days'])} days", detail=events)
 
 

@@ -10,21 +10,32 @@ from typing import Any
 import pandas as pd
 
 from rabiomarkers.files import Info, read_json, read_table, write_json
+from rabiomarkers.report import labels
 from rabiomarkers.report.words import (
-    absent,
+    ALPHA,
+    NOT_ESTIMABLE,
     call_of_change,
+    cannot_reach,
     number,
     p_with_floor,
     percent,
     percents,
     plural,
     present,
+    reason,
     signed,
     text,
 )
-from rabiomarkers.tables import STATUSES
+from rabiomarkers.tables import COMPARTMENTS, STATUSES
 
 RA_FEATURE = "RA_RESPONSE_CORE"
+RA_FEATURES = (RA_FEATURE, "RA_RESPONSE_DIRECT")
+RA_CALLS = {
+    "response": "The tumour shows a retinoic-acid response",
+    "no response": "No retinoic-acid response is seen in the tumour",
+    "not estimable": "Whether the tumour shows a retinoic-acid response is not estimable",
+}
+FEATURE_SETS = {"baseline": "from samples before treatment", "change": "from the change under treatment"}
 ENDPOINTS = ("orr", "orr_evaluable", "dcr", "dcr_evaluable", "pfs", "adverse_events")
 
 PRIMARY_COLUMNS = (
@@ -71,7 +82,7 @@ def build_summary(
     distances
         The facts about the stool distances; None where there is no stool.
     retinoic_acid
-        What is said of the retinoic-acid response; its `sentence` is shown. Without it the core signature's row is described.
+        The `call` on the retinoic-acid response: response, no response, not estimable. It is told with the scores' own numbers.
     """
     summary = {
         "study": study,
@@ -79,27 +90,27 @@ def build_summary(
         "patients": len(outcomes),
         "samples": {status: _samples(ledger, status) for status in STATUSES},
         "quality": {"samples": int(qc["sample_id"].nunique()), "measures": int(qc["measure"].nunique())},
-        "pairs": {str(name): int(count) for name, count in changes.groupby("compartment")["n_pairs"].max().items()},
+        "pairs": _pairs(changes),
         "families": {str(name): int(count) for name, count in changes.groupby("family")["p_value"].count().items()},
         **{name: endpoints.get(name) for name in ENDPOINTS},
         "models": [dict(model) for model in models],
-        "stool": dict(distances) if distances else None,
-        "retinoic_acid": dict(retinoic_acid) if retinoic_acid else None,
+        "stool": dict(distances) if distances and (ledger["compartment"] == "faecal").any() else None,
+        "retinoic_acid": _retinoic_acid(retinoic_acid, changes) if retinoic_acid else None,
         "primary": _primary(changes),
     }
     return summary | {"answer": answer(summary)}
 
 
 def answer(summary: Mapping[str, Any]) -> list[str]:
-    """Three to five plain sentences: response, retinoic acid, immune change, stool, prediction."""
-    sentences = (
+    """Five plain sentences: response, retinoic acid, the other primary features, stool, prediction."""
+    retinoic_acid = summary.get("retinoic_acid") or {}
+    return [
         _response(summary.get("orr") or {}),
-        _retinoic_acid(summary.get("retinoic_acid") or {}, summary["primary"]),
-        _immune(summary["primary"]),
+        text(retinoic_acid.get("sentence"), f"{RA_CALLS[NOT_ESTIMABLE]}: its target genes were not scored."),
+        _others(summary["primary"]),
         _stool(summary.get("stool") or {}),
         _models(summary.get("models") or []),
-    )
-    return [sentence for sentence in sentences if sentence]
+    ]
 
 
 def summary_step(inputs: Mapping[str, Path], out: Path, *, study: str, contrast: Sequence[str]) -> Info:
@@ -133,14 +144,20 @@ def _primary(changes: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def _pairs(changes: pd.DataFrame) -> dict[str, int]:
+    """The most complete pairs any feature of a compartment has."""
+    measured = changes[changes["compartment"].isin(COMPARTMENTS)]
+    return {str(name): int(count) for name, count in measured.groupby("compartment")["n_pairs"].max().items()}
+
+
 def _samples(ledger: pd.DataFrame, status: str) -> int:
     return int((ledger["status"] == status).sum())
 
 
 def _response(orr: Mapping[str, Any]) -> str:
     if not present(orr.get("rate")):
-        why = absent(text(orr.get("note"), "no patient has a response that can be judged"))
-        return f"Objective response rate: {why}."
+        why = reason(orr.get("note"), "no patient has a response that can be judged")
+        return f"The objective response rate is not estimable: {why}."
     span = percents(orr.get("ci_low"), orr.get("ci_high"))
     return (
         f"{orr['responders']} of {plural(orr['n'], 'patient')} responded: objective response rate {percent(orr['rate'])}, "
@@ -148,40 +165,60 @@ def _response(orr: Mapping[str, Any]) -> str:
     )
 
 
-def _retinoic_acid(facts: Mapping[str, Any], primary: Sequence[Mapping[str, Any]]) -> str:
-    if sentence := text(facts.get("sentence")):
-        return sentence
-    for row in primary:
-        if row["feature"] == RA_FEATURE:
-            return f"Retinoic-acid target genes: {described(row)}."
-    return "Whether the tumour responded to retinoic acid is not estimable: no primary feature scores its target genes."
+def _retinoic_acid(facts: Mapping[str, Any], changes: pd.DataFrame) -> dict[str, Any]:
+    """The call with its `sentence`: the two scores it rests on, with the numbers the tables print."""
+    here = changes[(changes["compartment"] == "tumour") & changes["feature"].isin(RA_FEATURES)]
+    rows = {str(row["feature"]): row for _, row in here.iterrows()}
+    if not rows:
+        return {**facts, "sentence": f"{RA_CALLS[NOT_ESTIMABLE]}: no tumour sample gave a score of its target genes."}
+    told = [
+        f"{labels.described(name)}: "
+        + (f"{_moved(rows[name])}{cannot_reach(rows[name]['p_floor'])}" if name in rows else "not measured")
+        for name in RA_FEATURES
+    ]
+    why = ""
+    core = rows.get(RA_FEATURE)
+    if facts["call"] == "no response" and core is not None and core["p_value"] < ALPHA and core["estimate"] > 0:
+        why = " The first rose without the second, as it does when immune cells move in."
+    return {**facts, "sentence": f"{RA_CALLS[facts['call']]}. {_capital('; '.join(told))}.{why}"}
 
 
-def _immune(primary: Sequence[Mapping[str, Any]]) -> str:
-    others = [row for row in primary if row["feature"] != RA_FEATURE]
+def _others(primary: Sequence[Mapping[str, Any]]) -> str:
+    others = [row for row in primary if row["feature"] != RA_FEATURE or row["compartment"] in ("blood", "faecal")]
     if not others:
-        return "The plan names no other primary feature that was measured."
-    return "Other primary features: " + "; ".join(described(row) for row in others) + "."
+        return "The plan names no other primary feature."
+    head = "Primary features" if len(others) == len(primary) else "Other primary features"
+    return f"{head}. {_capital('; '.join(described(row) for row in others))}."
 
 
 def described(row: Mapping[str, Any]) -> str:
     """One primary feature in words: what it did, by how much, in how many pairs, with which p and floor."""
-    name = f"{row['feature']} in {row['compartment']}"
+    name = labels.described(row["feature"])
+    if row["compartment"] not in COMPARTMENTS:
+        return f"{name}: not measured"
     if not present(row["p_value"]):
-        return f"{name}: {call_of_change(row)}"
-    return (
-        f"{name}: {call_of_change(row)}, estimate {signed(row['estimate'])} {row['unit']}, {plural(row['n_pairs'], 'pair')}, "
-        f"p = {p_with_floor(row['p_value'], row['p_floor'])}, q = {number(row['q_value'])}"
-    )
+        return f"{name}, {row['compartment']}: {_moved(row)}"
+    return f"{name}, {row['compartment']}: {call_of_change(row)}, {_moved(row)}, q = {number(row['q_value'])}"
+
+
+def _moved(row: Mapping[str, Any] | pd.Series) -> str:
+    """By how much in how many pairs, with p and its floor; or why that cannot be told."""
+    if not present(row["p_value"]):
+        return f"{NOT_ESTIMABLE} ({reason(row['note'], 'too few pairs')})"
+    moved = f"{signed(row['estimate'])} {row['unit']} in {plural(row['n_pairs'], 'pair')}"
+    return f"{moved}, p = {p_with_floor(row['p_value'], row['p_floor'])}"
 
 
 def _stool(stool: Mapping[str, Any]) -> str:
     if not stool:
-        return "Stool: not estimable, no stool sample was used."
+        return "The study has no stool sample."
     if not (present(stool.get("within_median")) and present(stool.get("between_median"))):
-        return f"Stool: {absent(text(stool.get('note'), 'no patient has two stool samples'))}."
+        why = reason(stool.get("note"), "no patient has two stool samples")
+        return f"Whether a patient's stool stays like itself is not estimable: {why}."
     tested = (
-        f", p = {p_with_floor(stool.get('p_value'), stool.get('p_floor'))}" if present(stool.get("p_value")) else ""
+        f", p = {p_with_floor(stool['p_value'], stool.get('p_floor'))}{cannot_reach(stool.get('p_floor'))}"
+        if present(stool.get("p_value"))
+        else ""
     )
     return (
         f"Stool of one patient before and after lies {number(stool['within_median'])} apart (median {text(stool.get('metric'))}, "
@@ -191,6 +228,14 @@ def _stool(stool: Mapping[str, Any]) -> str:
 
 def _models(models: Sequence[Mapping[str, Any]]) -> str:
     if not models:
-        return "Prediction of response: not estimable, no model could be fitted."
-    said = [f"the {model['name']} model is {text(model.get('verdict'), 'not estimable')}" for model in models]
-    return f"Prediction of response: {'; '.join(said)}."
+        return "Prediction of response is not estimable: no model could be fitted."
+    said = [
+        f"{text(FEATURE_SETS.get(str(model.get('feature_set'))))} ({model['name']}): "
+        f"{text(model.get('verdict'), NOT_ESTIMABLE)}"
+        for model in models
+    ]
+    return f"Prediction of response {'; '.join(said)}."
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

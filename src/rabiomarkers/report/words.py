@@ -1,11 +1,17 @@
 """Numbers as the report prints them; a number that is absent is said in words, with its reason."""
 
 import math
+import re
 from typing import Any
+
+import pandas as pd
+
+from rabiomarkers.tables import COMPARTMENTS
 
 NOT_ESTIMABLE = "not estimable"
 ALPHA = 0.05
 CANNOT_REACH = f"cannot reach {ALPHA}"
+DASH = "\N{EN DASH}"  # in a table, for a number whose absence the same row or column explains
 PERCENT = "\N{NO-BREAK SPACE}%"
 SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
@@ -26,6 +32,11 @@ def absent(reason: Any = None) -> str:
         return NOT_ESTIMABLE
     said = text(reason)
     return said if NOT_ESTIMABLE in said else f"{NOT_ESTIMABLE}: {said}"
+
+
+def reason(note: Any, otherwise: str = "") -> str:
+    """Why a number is absent, without the words "not estimable" that stand before it already."""
+    return text(note, otherwise).removeprefix(NOT_ESTIMABLE).removeprefix(": ") or otherwise
 
 
 def text(value: Any, otherwise: str = "") -> str:
@@ -75,6 +86,12 @@ def interval(low: Any, high: Any, level: Any = None) -> str:
     return f"{number(low)} to {number(high)}{achieved}"
 
 
+def percent_change(change: Any) -> str:
+    """A change in percent, with its sign and as many decimals as a rate has."""
+    shown = f"{float(change):+.1f}".removesuffix(".0").replace("-", "\N{MINUS SIGN}")
+    return ("0" if shown in ("+0", "\N{MINUS SIGN}0") else shown) + PERCENT
+
+
 def percents(low: Any, high: Any, reason: Any = None) -> str:
     """The interval of a rate, its limits shares of 0..1."""
     if not (present(low) and present(high)):
@@ -89,11 +106,40 @@ def p_with_floor(p_value: Any, floor: Any) -> str:
     return f"{number(p_value)} (floor\N{NO-BREAK SPACE}{number(floor)})" if present(floor) else number(p_value)
 
 
+def cannot_reach(floor: Any) -> str:
+    """What to add to a p-value whose floor is too high; nothing where it is not."""
+    return f", {CANNOT_REACH}" if present(floor) and float(floor) > ALPHA else ""
+
+
+def place(compartment: Any) -> str:
+    """The compartment; a planned feature that no sample gave has none."""
+    return str(compartment) if compartment in COMPARTMENTS else "not measured"
+
+
+def two_lines(first: Any, second: str) -> str:
+    """A cell of a table: what it says, and in small print below it what explains it."""
+    return f"{first}\n{second}" if second else str(first)
+
+
+def in_natural_order(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The rows as people sort them: patient P2 before P10, numbers by size."""
+    order = sorted(range(len(frame)), key=lambda row: [natural(frame[column].iloc[row]) for column in columns])
+    return frame.iloc[order]
+
+
+def natural(name: Any) -> list[tuple[bool, float, str]]:
+    """A key to sort by: numbers, and the whole numbers within a name, by size."""
+    if not isinstance(name, str):
+        return [(False, float(name), "")]
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(not part.isdecimal(), float(part) if part.isdecimal() else 0.0, part) for part in parts]
+
+
 def call_of_change(row: Any) -> str:
     """What may be said of a feature's change, by its q-value within its family; `row` is a row of the changes table."""
     if not present(row["p_value"]):
         return absent(row["note"])
-    if present(row["p_floor"]) and row["p_floor"] > ALPHA:
+    if cannot_reach(row["p_floor"]):
         return f"{CANNOT_REACH} with {plural(row['n_pairs'], 'pair')}"
     judged = row["q_value"] if present(row["q_value"]) else row["p_value"]
     if judged > ALPHA:

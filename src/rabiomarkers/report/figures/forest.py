@@ -14,6 +14,7 @@ from rabiomarkers.report.figures.style import (
     dressed,
     label,
 )
+from rabiomarkers.report.labels import explained, plain
 from rabiomarkers.report.words import (
     NOT_ESTIMABLE,
     call_of_change,
@@ -25,7 +26,9 @@ from rabiomarkers.report.words import (
     text,
 )
 
-ROW_HEIGHT = 46
+ROW_HEIGHT = 58
+LONGEST = 44  # letters of a feature's plain words
+SMALL = f"<span style='font-size:11px;color:{SOFT}'>"
 
 
 def forest(
@@ -38,7 +41,7 @@ def forest(
     """
     rows = _rows(changes, tiers)
     if rows.empty:
-        return Message(f"No forest plot: the plan names no {' or '.join(tiers)} feature that was measured.")
+        return Message(f"No forest plot: no {' or '.join(tiers)} feature was measured.")
     spread = deltas.groupby(["compartment", "feature"])["change"].std()
     rows = rows.assign(
         spread=[float(spread.get(key, float("nan"))) for key in zip(rows["compartment"], rows["feature"], strict=True)]
@@ -57,6 +60,8 @@ def forest(
     _between_tiers(figure, rows)
     without = len(rows) - len(drawable)
     detail = _denominator(rows) + (f"; {without} of {len(rows)} without an interval to draw" if without else "")
+    if unmeasured := int((changes["tier"].isin(tiers) & ~changes["compartment"].isin(COMPARTMENT_COLOURS)).sum()):
+        detail += f"; {plural(unmeasured, 'feature')} more not measured"
     title = f"Paired change of {plural(len(rows), 'feature')} ({' and '.join(tiers)})"
     dressed(figure, title=title, detail=detail, height=150 + ROW_HEIGHT * len(rows))
     axis = "estimate and interval, in standard deviations of the patients' changes"
@@ -68,17 +73,17 @@ def forest(
 def _words_beside(figure: go.Figure, rows: pd.DataFrame) -> None:
     """Names on the left axis, numbers on the right one: axes make room for their labels by themselves."""
     places = {"tickmode": "array", "tickvals": rows["place"].tolist(), "range": [len(rows) - 0.4, -0.6]}
-    plain = {**places, "showgrid": False, "zeroline": False}
+    bare = {**places, "showgrid": False, "zeroline": False}
     right = {"overlaying": "y", "side": "right", "automargin": True}
     figure.update_layout(
-        yaxis={**plain, "ticktext": [_left(row) for _, row in rows.iterrows()]},
-        yaxis2={**plain, **right, "ticktext": [_right(row) for _, row in rows.iterrows()]},
+        yaxis={**bare, "ticktext": [_left(row) for _, row in rows.iterrows()]},
+        yaxis2={**bare, **right, "ticktext": [_right(row) for _, row in rows.iterrows()]},
     )
 
 
 def _rows(changes: pd.DataFrame, tiers: Sequence[str]) -> pd.DataFrame:
-    """The features of the tiers in the order of the tiers, then of the p-values; `place` counts from the top."""
-    rows = changes[changes["tier"].isin(tiers)]
+    """The measured features of the tiers in the order of the tiers, then of the p-values; `place` counts from the top."""
+    rows = changes[changes["tier"].isin(tiers) & changes["compartment"].isin(COMPARTMENT_COLOURS)]
     rows = rows.assign(order=rows["tier"].map({tier: index for index, tier in enumerate(tiers)}))
     rows = rows.sort_values(["order", "p_value", "compartment", "feature"], na_position="last", ignore_index=True)
     return rows.assign(place=range(len(rows)))
@@ -110,6 +115,7 @@ def _points(figure: go.Figure, rows: pd.DataFrame, compartment: str) -> None:
 def _hover(row: pd.Series) -> str:
     lines = [
         f"<b>{label(row['feature'])}</b> ({label(row['compartment'])}, {row['tier']})",
+        label(explained(row["feature"])),
         f"estimate {signed(row['estimate'])} {label(row['unit'])}",
         f"interval {interval(row['ci_low'], row['ci_high'], row['ci_level'])}",
         f"p = {p_with_floor(row['p_value'], row['p_floor'])}, q = {number(row['q_value'])}",
@@ -122,25 +128,28 @@ def _hover(row: pd.Series) -> str:
 
 def _left(row: pd.Series) -> str:
     about = f"{label(row['compartment'])} · {row['tier']} · {plural(row['n_pairs'], 'pair')}"
-    return f"{label(row['feature'])} <br><span style='font-size:10px;color:{SOFT}'>{about}</span> "
+    small = [_short(plain(row["feature"])), about]
+    return f"{label(row['feature'])} " + "".join(f"<br>{SMALL}{label(line)}</span> " for line in small if line)
+
+
+def _short(said: str) -> str:
+    """Room is scarce left of the axis; the whole words stand in the table."""
+    return said if len(said) <= LONGEST else said[: LONGEST - 1].rsplit(" ", 1)[0] + " \N{HORIZONTAL ELLIPSIS}"
 
 
 def _right(row: pd.Series) -> str:
     if pd.isna(row["estimate"]):
-        return f" {NOT_ESTIMABLE}<br> <span style='font-size:10px;color:{SOFT}'>see the table</span>"
+        return f" {NOT_ESTIMABLE}<br> {SMALL}see the table</span>"
     span = interval(row["ci_low"], row["ci_high"])
     between = f" ({span})" if span != NOT_ESTIMABLE else ""
     tested = f"p {p_with_floor(row['p_value'], row['p_floor'])} · q {number(row['q_value'])}"
-    return (
-        f" {signed(row['estimate'])}{between} {label(row['unit'])}"
-        f"<br> <span style='font-size:10px;color:{SOFT}'>{tested}</span>"
-    )
+    return f" {signed(row['estimate'])}{between} {label(row['unit'])}<br> {SMALL}{tested}</span>"
 
 
 def _between_tiers(figure: go.Figure, rows: pd.DataFrame) -> None:
     changes = rows.index[rows["tier"] != rows["tier"].shift()][1:]
-    for place in changes:
-        figure.add_hline(y=place - 0.5, line={"color": "#C8CDD3", "width": 1})
+    for start in changes:
+        figure.add_hline(y=start - 0.5, line={"color": "#C8CDD3", "width": 1})
 
 
 def _denominator(rows: pd.DataFrame) -> str:

@@ -4,8 +4,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from rabiomarkers.report.figures.style import BLUE, GREY, ORANGE, VERMILION, Message, dressed, label
-from rabiomarkers.report.words import plural, text
+from rabiomarkers.report.words import natural, plural, text
 from rabiomarkers.tables import COMPARTMENTS
+
+LONG_LIST = 30  # patients beyond which the foot of the figure is out of sight of its head
 
 # status: colour, symbol, word; a cell with several samples shows the first of these that one of them has
 STATUS_LOOKS = {
@@ -30,7 +32,7 @@ def ledger_map(ledger: pd.DataFrame) -> go.Figure | Message:
             x=[part["group"].tolist(), part["timepoint"].map(label).tolist()],
             y=part["patient_id"].map(label).tolist(),
             mode="markers",
-            name=f"{word} ({len(part)})",
+            name=f"{word} ({int((ledger['status'] == status).sum())})",
             marker={
                 "color": colour,
                 "symbol": symbol,
@@ -40,14 +42,23 @@ def ledger_map(ledger: pd.DataFrame) -> go.Figure | Message:
             hovertext=part["hover"].tolist(),
             hoverinfo="text",
         )
-    patients = sorted(cells["patient_id"].unique(), reverse=True)
-    used = int((cells["status"] == "used").sum())
-    title = f"{used} of {len(cells)} expected samples used, {plural(len(patients), 'patient')}"
-    dressed(figure, title=title, height=190 + 26 * len(patients))
-    figure.update_xaxes(type="multicategory", showgrid=False, dividercolor="#C8CDD3", tickangle=0)
+    _dress(figure, ledger, hidden=len(ledger) - len(cells))
+    patients = sorted(cells["patient_id"].unique(), key=natural, reverse=True)
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=[label(name) for name in patients])
     figure.update_yaxes(range=[-0.6, len(patients) - 0.4], dtick=1)
     return figure
+
+
+def _dress(figure: go.Figure, ledger: pd.DataFrame, *, hidden: int) -> None:
+    """Titles, and the timepoints above a list too long to see both ends of."""
+    patients, used = ledger["patient_id"].nunique(), int((ledger["status"] == "used").sum())
+    title = f"{used} of {len(ledger)} samples used, {plural(patients, 'patient')}"
+    detail = f"{hidden} of the {len(ledger)} are other libraries of a sample and share its sign" if hidden else ""
+    dressed(figure, title=title, detail=detail, height=190 + 26 * patients + (26 if detail else 0))
+    figure.update_xaxes(type="multicategory", showgrid=False, dividercolor="#C8CDD3", tickangle=0)
+    if patients > LONG_LIST:
+        figure.update_xaxes(side="top")
+        figure.update_layout(margin_t=figure.layout.margin.t + 50, margin_b=20)
 
 
 def _cells(ledger: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from rabiomarkers.report.figures.style import GREY, SKY, VERMILION, Message, dressed, label
-from rabiomarkers.report.words import number, plural, present, text
+from rabiomarkers.report.words import number, plural, present, reason, text
 
 
 def null_distribution(permutations: pd.DataFrame, model: Mapping[str, Any]) -> go.Figure | Message:
@@ -24,7 +24,7 @@ def null_distribution(permutations: pd.DataFrame, model: Mapping[str, Any]) -> g
     null = permutations.loc[permutations["model"] == name, "auc"]
     drawn = null.dropna()
     if not present(model.get("auc")) or drawn.empty:
-        why = text(model.get("verdict"), "too few patients of either kind")
+        why = reason(model.get("verdict"), "too few patients of either kind")
         return Message(f"No null distribution of {name}: {why}.")
     figure = go.Figure()
     figure.add_histogram(

@@ -1,6 +1,7 @@
 """Before and after, one line a patient, one panel a feature."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -15,11 +16,13 @@ from rabiomarkers.report.figures.style import (
     label,
     responder_group,
 )
+from rabiomarkers.report.labels import plain
 from rabiomarkers.report.words import p_with_floor, plural, present, signed
 
 FEATURE = ["compartment", "feature"]
 COLUMNS = 3
 LONG_NAME = 18
+LINE = 36  # letters of the plain words over a panel
 RANKS = {group: rank for rank, group in enumerate(RESPONDER_COLOURS, start=1)}
 
 
@@ -51,7 +54,7 @@ def paired_lines(
     columns = min(COLUMNS, len(drawn))
     rows = -(-len(drawn) // columns)  # rounded up
     titles = [_panel_title(row) for _, row in drawn.iterrows()]
-    apart = {"horizontal_spacing": 0.11, "vertical_spacing": 0.3 / rows}
+    apart = {"horizontal_spacing": 0.11, "vertical_spacing": 0.35 / rows}
     figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles, **apart)
     flags = outcomes.set_index("patient_id")[colour] if colour else pd.Series(dtype="boolean")
     shown: set[str] = set()
@@ -65,9 +68,9 @@ def paired_lines(
 
 
 def _laid_out(figure: go.Figure, title: str, detail: str, rows: int, contrast: Sequence[str]) -> go.Figure:
-    """Room for the three lines over each panel, and the timepoints below."""
-    top = 172 if detail else 146
-    dressed(figure, title=title, detail=detail, height=top - 16 + 340 * rows)
+    """Room for the six lines over a panel, and the timepoints below."""
+    top = 204 if detail else 178
+    dressed(figure, title=title, detail=detail, height=top - 16 + 370 * rows)
     figure.update_layout(margin={"t": top, "b": 36})
     ticks = {"tickmode": "array", "tickvals": [0, 1], "ticktext": [label(name) for name in contrast]}
     figure.update_xaxes(range=[-0.25, 1.25], showgrid=False, zeroline=False, **ticks)
@@ -121,4 +124,5 @@ def _panel_title(row: pd.Series) -> str:
         name = f"{name[:middle]}<br>{name[middle:]}"
     about = f"{label(row['compartment'])} · {plural(row['n_pairs'], 'pair')}"
     tested = f"p = {p_with_floor(row['p_value'], row['p_floor'])}" if present(row["p_value"]) else "p not estimable"
-    return f"<b>{name}</b><br>{about}<br>{tested}"
+    said = wrap(plain(row["feature"]), width=LINE)
+    return "<br>".join([f"<b>{name}</b>", *map(label, said), about, tested])

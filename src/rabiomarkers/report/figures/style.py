@@ -81,6 +81,7 @@ def dressed(figure: go.Figure, *, title: str, detail: str = "", height: int, leg
         title_yanchor="top",
         title_pad={"l": 12},
         height=height,
+        showlegend=legend,
         margin={"l": 60, "r": 24, "t": top + (34 if legend else 14), "b": 60},
         legend={"orientation": "h", "x": 0, "xref": "container", "xanchor": "left", "font": {"size": 12}},
         legend_y=1 - top / height,

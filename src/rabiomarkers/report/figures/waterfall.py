@@ -15,8 +15,11 @@ from rabiomarkers.report.figures.style import (
     dressed,
     label,
 )
-from rabiomarkers.report.words import plural, signed
+from rabiomarkers.report.words import percent_change, plural, signed
 
+FEWEST_PLACES = 6
+MANY_PLACES = 40  # beyond which the figure is as wide as its bars need and the page scrolls it
+PLACE_WIDTH, MARGINS = 20, 180  # pixels
 RESPONSES = ("CR", "PR", "SD", "PD", "NE")
 
 
@@ -40,7 +43,7 @@ def waterfall(
     unmeasured = outcomes[outcomes["best_change_percent"].isna()].sort_values("patient_id")
     if measured.empty:
         return Message(
-            f"No waterfall: none of {len(outcomes)} patients has a sum of target diameters at baseline and after it."
+            f"No waterfall: none of {plural(len(outcomes), 'patient')} has a sum of target diameters at baseline and after it."
         )
     figure = go.Figure()
     coloured = ""
@@ -49,18 +52,32 @@ def waterfall(
     else:
         coloured = _by_change(figure, measured, deltas.set_index("patient_id"), colour)
     _without_measurement(figure, unmeasured)
-    for level, said in ((-30, "\N{MINUS SIGN}30 %: partial response"), (20, "+20 %")):
-        line = {"dash": "dot", "color": GREY, "width": 1.2}
-        place = {"annotation_position": "bottom left" if level < 0 else "top right", "annotation_font_size": 11}
-        figure.add_hline(y=level, line=line, annotation_text=said, annotation_font_color="#555B63", **place)
+    _guides(figure)
     title = f"Best change of the sum of target diameters: {len(measured)} of {len(outcomes)} patients measured"
     dressed(figure, title=title, detail=coloured, height=450)
     order = [label(patient) for patient in (*measured["patient_id"], *unmeasured["patient_id"])]
     figure.update_xaxes(
         type="category", categoryorder="array", categoryarray=order, title_text="patient", showgrid=False
     )
+    _places(figure, len(order))
     figure.update_yaxes(title_text="change from baseline (%)", range=_reach(measured["best_change_percent"]))
     return figure
+
+
+def _guides(figure: go.Figure) -> None:
+    """Where RECIST's partial response and progression begin."""
+    for level, said in ((-30, "\N{MINUS SIGN}30 %: partial response"), (20, "+20 %")):
+        line = {"dash": "dot", "color": GREY, "width": 1.2}
+        place = {"annotation_position": "bottom left" if level < 0 else "top right", "annotation_font_size": 11}
+        figure.add_hline(y=level, line=line, annotation_text=said, annotation_font_color="#555B63", **place)
+
+
+def _places(figure: go.Figure, count: int) -> None:
+    """Room for every patient's name; a lone bar does not fill the figure."""
+    if count > MANY_PLACES:
+        figure.update_layout(width=MARGINS + PLACE_WIDTH * count)
+        figure.update_xaxes(tickangle=-90, dtick=1, tickfont_size=10)
+    figure.update_xaxes(range=[-0.6, max(count, FEWEST_PLACES) - 0.4])
 
 
 def _by_response(figure: go.Figure, measured: pd.DataFrame) -> None:
@@ -89,7 +106,7 @@ def _by_change(figure: go.Figure, measured: pd.DataFrame, deltas: pd.DataFrame, 
         figure.add_bar(
             marker=look, showlegend=False, **_bars(unknown, ["no pair of samples for the colour"] * len(unknown))
         )
-    hatched = f"; hatched: {plural(len(unknown), 'patient')} without a pair of samples" if len(unknown) else ""
+    hatched = f"; hatched: {plural(len(unknown), 'patient')} without a pair" if len(unknown) else ""
     return f"coloured by the change of {label(feature)} in {plural(len(known), 'patient')}{hatched}"
 
 
@@ -104,7 +121,7 @@ def _colour_bar(figure: go.Figure, patient: str, reach: float, unit: str) -> Non
 def _bars(rows: pd.DataFrame, extra: list[str] | None = None) -> dict[str, Any]:
     more = extra or [""] * len(rows)
     hover = [
-        f"{label(patient)}<br>best change {signed(change)} %<br>best response {label(response)}<br>{said}"
+        f"{label(patient)}<br>best change {percent_change(change)}<br>best response {label(response)}<br>{said}"
         for patient, change, response, said in zip(
             rows["patient_id"], rows["best_change_percent"], rows["best_response"], more, strict=True
         )
