@@ -52,7 +52,7 @@ def test_each_file_is_read_once_and_told_as_the_sheet_writes_it(folder):
     told = []
     assert check_study(folder, on_file=told.append) == []
     assert told == ["data/cbc.csv", "data/taxa.csv", "data/counts.csv"]
-    assert [file.sample_ids for file in open_study(folder).files()] == [("B1",), ("T1", "T2"), ("F1",)]
+    assert [file.sample_ids for file in open_study(folder).files()] == [("B1",), ("F1",), ("T1", "T2")]
 
 
 def test_a_batch_alone_keeps_the_others_visible(folder):

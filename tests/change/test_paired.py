@@ -120,8 +120,8 @@ def test_patients_without_a_pair_are_counted_with_the_reason():
     told = pairing(table(pairs_of("NLR", pairs, "ratio", "blood")), contrast=CONTRAST).iloc[0]
     assert (told["n_pairs"], told["unit"]) == (1, "log2 ratio")
     assert set(told["note"].split("; ")) == {
-        "2 patients without post",
-        "1 patient without pre",
+        "2 patients without a post sample",
+        "1 patient without a pre sample",
         "1 patient without a value at pre",
         "1 patient without a value at post",
         "1 patient without a value at both timepoints",
@@ -192,8 +192,8 @@ def test_a_planned_feature_nobody_measured_has_a_row():
 @pytest.mark.parametrize(
     ("pairs", "n", "note"),
     [
-        ([(0.1, None), (0.2, None), (0.4, None)], 0, "no pair: 3 patients without post"),
-        ([(0.1, 0.2), (0.3, None)], 1, "one pair: a change needs at least two; 1 patient without post"),
+        ([(0.1, None), (0.2, None), (0.4, None)], 0, "no pair: 3 patients without a post sample"),
+        ([(0.1, 0.2), (0.3, None)], 1, "one pair: a change needs at least two; 1 patient without a post sample"),
         ([(0.1, 0.1), (0.3, 0.3)], 2, "all differences are zero"),
         (
             [(np.nan, 0.1), (0.2, np.nan)],

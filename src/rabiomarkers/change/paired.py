@@ -172,8 +172,8 @@ def _reasons(pairs: pd.DataFrame, contrast: Sequence[str]) -> NDArray[np.str_]:
     units = [pairs[f"unit_{side}"] for side in SIDES]
     no_value = [~np.isfinite(pairs[f"value_{side}"].to_numpy(dtype=np.float64)) for side in SIDES]
     cases = {
-        f"without {first}": units[0].isna(),
-        f"without {second}": units[1].isna(),
+        f"without a {first} sample": units[0].isna(),
+        f"without a {second} sample": units[1].isna(),
         "measured in another unit": (units[0] != main) | (units[1] != main),
         "without a value at both timepoints": no_value[0] & no_value[1],
         f"without a value at {first}": no_value[0],
