@@ -172,6 +172,8 @@ def predict(
         from flows.terminal import terminal_progress
         from rabiomarkers.application import predict_study
 
+        if not out.name:
+            raise typer.BadParameter(f"{str(out)!r} names no file", param_hint="--out")
         request = StudyRequest(study=study, out=out.with_suffix(""))
         predict_study(results, request.open(), request.store(), out, progress=terminal_progress(tell))
         typer.echo(out)
@@ -248,6 +250,10 @@ def _errors_told() -> Iterator[None]:
     except BrokenPipeError:
         # the reader of our output went away (`| head`): nothing left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from None
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        tell.print(f"{error.strerror or error}{where}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(FAILED) from None
 
 

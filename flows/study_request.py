@@ -33,9 +33,9 @@ class StudyRequest(BaseModel):
 
     @property
     def results(self) -> Path:
-        """The results folder, absolute."""
+        """The results folder, absolute; where a link leads, as the link itself must stay."""
         below = Path(os.environ.get("RABIOMARKERS_RESULTS", "results"))
-        return (self.out or below / self.study.resolve().name).absolute()
+        return (self.out or below / self.study.resolve().name).resolve()
 
     @property
     def failure_log(self) -> Path:

@@ -34,6 +34,12 @@ def test_a_number_survives_the_way_through_csv(tmp_path):
     assert pd.read_csv(tmp_path / "t.csv", float_precision="round_trip")["value"].item() == value
 
 
+def test_a_text_that_a_spreadsheet_would_run_is_disarmed(tmp_path):
+    names = ["=cmd()", "@x", "+1", "-cmd", "-1.5", "IL-6", None]
+    write_csv(pd.DataFrame({"feature": names}, dtype="str"), tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text().split("\n")[1:7] == ["'=cmd()", "'@x", "'+1", "'-cmd", "-1.5", "IL-6"]
+
+
 def test_json_has_null_for_what_is_not_a_number(tmp_path):
     value = {"b": math.nan, "a": [np.int64(1), np.float64("inf"), pd.NA, pd.NaT], "c": np.bool_(True), "d": Path("x")}
     write_json(value, tmp_path / "t.json")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rabiomarkers.errors import InputError, PredictionError, Problem
-from rabiomarkers.files import read_json, read_table, write_csv
+from rabiomarkers.files import read_table, write_csv
 from rabiomarkers.pipeline import join_batches, process_batch
 from rabiomarkers.predict.design import Design, design_matrix
 from rabiomarkers.predict.frozen import apply_frozen
@@ -39,12 +39,16 @@ def predict_study(results: Path, study: Study, store: Store, out: Path, *, progr
         raise InputError(
             [Problem(file=out.name, found="a folder", expected="a CSV file", remedy="name a file with --out")]
         )
-    models: list[dict[str, Any]] = read_json(trained.folder / "models" / "frozen.json")
+    models = trained.frozen_models
     verdicts = {model["name"]: model["verdict"] for model in trained.summary["models"]}
     batches = [process_batch(study, batch, store, progress=progress) for batch in study.batches()]
     joined, changes = join_batches(study, batches, store, progress=progress)
     features, deltas = read_table(joined.file("features.parquet")), read_table(changes.file("deltas.parquet"))
-    rows = [row for model in models for row in _apply(model, study, features, deltas, verdicts[model["name"]])]
+    rows = [
+        row
+        for model in models
+        for row in _apply(model, study, features, deltas, verdicts.get(model["name"], "not judged"))
+    ]
     rows += [_unfitted(name, verdict) for name, verdict in verdicts.items() if name not in {m["name"] for m in models}]
     table = pd.DataFrame(rows, columns=COLUMNS)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -30,8 +30,17 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """CSV for people and spreadsheets: UTF-8, LF line ends, numbers in full, empty where a value is absent."""
-    frame.to_csv(path, index=False, lineterminator="\n")
+    """CSV for people and spreadsheets: UTF-8, LF line ends, numbers in full, empty where a value is absent.
+
+    A text that a spreadsheet would take for a formula (a protein named ``=cmd()``) gets an apostrophe before it.
+    """
+    texts = {column: _no_formula(frame[column]) for column in frame.columns if frame[column].dtype == "str"}
+    frame.assign(**texts).to_csv(path, index=False, lineterminator="\n")
+
+
+def _no_formula(column: pd.Series) -> pd.Series:
+    starts = column.str.match(r"[=+@\t\r]|-[^\d\s]", na=False)
+    return column.mask(starts, "'" + column)
 
 
 def write_json(value: object, path: Path) -> None:

@@ -29,6 +29,7 @@ def publish(files: Mapping[str, Path], provenance: Path, steps: Sequence[StepRes
     ResultsError
         `out` is there, holds something, and is not a results folder: nothing of it is touched.
     """
+    out = out.resolve()  # what a link leads to is replaced, not the link
     refuse_foreign_folder(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with (out.parent / f".{out.name}.lock").open("a") as handle:

@@ -169,11 +169,34 @@ class Results:
 
     def _table(self, name: str) -> pd.DataFrame:
         file, table, _ = TABLES[name]
-        return table.check(read_table(self._file(file)))
+        path = self._file(file)
+        try:
+            frame = read_table(path)
+        except ValueError as error:  # what pyarrow raises on a file that is no Parquet
+            raise ResultsError(_damaged(path)) from error
+        return table.check(frame)
 
     def _document(self, file: str) -> dict[str, Any]:
-        document: dict[str, Any] = read_json(self._file(file))
+        path = self._file(file)
+        try:
+            document = read_json(path)
+        except ValueError as error:  # no JSON, or no text
+            raise ResultsError(_damaged(path)) from error
+        if not isinstance(document, dict):
+            raise ResultsError(_damaged(path))
         return document
+
+    @property
+    def frozen_models(self) -> list[dict[str, Any]]:
+        """The models as plain numbers, for patients of another study."""
+        path = self._file("models/frozen.json")
+        try:
+            models = read_json(path)
+        except ValueError as error:
+            raise ResultsError(_damaged(path)) from error
+        if not isinstance(models, list) or not all(isinstance(model, dict) and "name" in model for model in models):
+            raise ResultsError(_damaged(path))
+        return models
 
     def _file(self, name: str) -> Path:
         path = self.folder / name
@@ -206,3 +229,7 @@ class Results:
             "<thead><tr><th scope='col'>attribute</th><th scope='col'>one row is a</th><th scope='col'>file</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"
         )
+
+
+def _damaged(path: Path) -> str:
+    return f"{path.name} in {path.parent.name!r} cannot be read: it is damaged. `rabiomarkers run` writes it anew."

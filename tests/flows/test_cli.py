@@ -125,6 +125,34 @@ def test_report_writes_the_same_report_again(command, own_workspace):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("damage", ["summary.json", "changes.parquet", "models/frozen.json"])
+def test_damaged_results_are_told_and_not_a_traceback(command, own_workspace, trial, damage):
+    (own_workspace / "results" / damage).write_text("[")
+    words = (
+        ("predict", own_workspace / "results", trial) if "frozen" in damage else ("report", own_workspace / "results")
+    )
+    told = command(*words)
+    assert told.exit_code == 1
+    assert "is damaged" in told.stderr
+
+
+def test_a_link_in_place_of_the_results_stays_a_link(command, trial, own_workspace, monkeypatch):
+    monkeypatch.chdir(own_workspace)
+    (own_workspace / "latest").symlink_to("results")
+    assert command("run", trial, "--out", "latest", "--direct").exit_code == 0
+    assert (own_workspace / "latest").is_symlink()
+    assert (own_workspace / "results" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("out", ["file/below", "n" * 300])
+def test_an_out_that_cannot_be_written_is_told(command, trial, tmp_path, out):
+    (tmp_path / "file").write_text("x")
+    told = command("run", trial, "--out", out, "--direct")
+    assert told.exit_code == 1
+    assert told.stderr.strip()
+    assert not isinstance(told.exception, OSError)
+
+
 def test_report_of_a_folder_that_holds_no_results_is_told(command, tmp_path):
     told = command("report", tmp_path)
     assert told.exit_code == 1

@@ -238,4 +238,6 @@ def _models(models: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+    """Sentence case, except for a name that has its own (ctDNA, clr_CD8_TEM)."""
+    first = sentence.partition(" ")[0]
+    return sentence if "_" in first or first != first.lower() else sentence[:1].upper() + sentence[1:]
