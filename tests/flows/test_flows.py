@@ -76,19 +76,30 @@ def test_one_faulty_study_does_not_keep_the_others_from_being_processed(prefect_
 
 def mark(study: Path) -> None:
     """Put a marked value into every input, each in a place that a wrong step might repeat."""
-    patients = pd.read_csv(study / "patients.csv", dtype=str)
-    patients.assign(subtype=f"{CANARY}_PATIENTS").to_csv(study / "patients.csv", index=False)
+    import anndata
+
     samples = pd.read_csv(study / "samples.csv", dtype=str)
     samples["comment"] = f"{CANARY}_SHEET"
     samples.loc[0, "exclude"] = f"{CANARY}_EXCLUDE"
     samples.to_csv(study / "samples.csv", index=False)
-    events = pd.read_csv(study / "adverse_events.csv", dtype=str)
-    events.assign(term=f"{CANARY}_EVENT").to_csv(study / "adverse_events.csv", index=False)
-    lesions = pd.read_csv(study / "lesions.csv", dtype=str)
-    lesions.assign(lesion_id=f"{CANARY}_" + lesions["lesion_id"]).to_csv(study / "lesions.csv", index=False)
-    for path in sorted(samples.loc[samples["assay"] == "cell_counts", "path"].unique()):
+    for name in ("patients", "visits", "followup"):
+        table = pd.read_csv(study / f"{name}.csv", dtype=str)
+        table.assign(comment=f"{CANARY}_{name.upper()}").to_csv(study / f"{name}.csv", index=False)
+    for name, column in (("adverse_events", "term"), ("lesions", "lesion_id")):
+        table = pd.read_csv(study / f"{name}.csv", dtype=str)
+        table.assign(**{column: f"{CANARY}_" + table[column]}).to_csv(study / f"{name}.csv", index=False)
+    files = samples.groupby("assay")["path"].unique()
+    for path in files["cell_counts"]:
         table = pd.read_csv(study / path, dtype=str)
         table.assign(comment=f"{CANARY}_CBC").to_csv(study / path, index=False)
+    for path in [*files["rna_counts"], *files["taxa_counts"]]:  # a gene and a taxon that nobody else has
+        table = pd.read_csv(study / path, dtype=str)
+        row = pd.DataFrame([[f"{CANARY}{len(path)}", *["0"] * (table.shape[1] - 1)]], columns=table.columns)
+        pd.concat([table, row]).to_csv(study / path, index=False)
+    for path in files["sc_counts"][:2]:
+        cells = anndata.read_h5ad(study / path)
+        cells.obs["comment"] = f"{CANARY}_CELLS"
+        cells.write_h5ad(study / path)
 
 
 def kept_by_prefect(home: Path) -> list[str]:
