@@ -4,6 +4,7 @@ import ctypes
 import json
 import math
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+FORMULA = re.compile(r"[=+@\t\r]|-[^\d\s]")
+"""How a text begins that a spreadsheet would run."""
 
 type Info = dict[str, Any]
 """A few facts a step tells beside its files; JSON."""
@@ -34,13 +39,12 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
     A text that a spreadsheet would take for a formula (a protein named ``=cmd()``) gets an apostrophe before it.
     """
-    texts = {column: _no_formula(frame[column]) for column in frame.columns if frame[column].dtype == "str"}
+    texts = {column: frame[column].map(_disarmed) for column in frame.columns if not is_numeric_dtype(frame[column])}
     frame.assign(**texts).to_csv(path, index=False, lineterminator="\n")
 
 
-def _no_formula(column: pd.Series) -> pd.Series:
-    starts = column.str.match(r"[=+@\t\r]|-[^\d\s]", na=False)
-    return column.mask(starts, "'" + column)
+def _disarmed(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
 
 
 def write_json(value: object, path: Path) -> None:

@@ -60,7 +60,7 @@ def pairing(features: pd.DataFrame, *, contrast: Sequence[str]) -> pd.DataFrame:
     reasons = counts.drop(columns="", errors="ignore")
     table["note"] = [
         "; ".join(f"{_patients(count)} {reason}" for reason, count in row.items() if count)
-        for row in reasons.to_dict("records")
+        for _, row in reasons.iterrows()
     ]
     return table.reset_index()
 
@@ -174,7 +174,7 @@ def _reasons(pairs: pd.DataFrame, contrast: Sequence[str]) -> NDArray[np.str_]:
     cases = {
         f"without a {first} sample": units[0].isna(),
         f"without a {second} sample": units[1].isna(),
-        "measured in another unit": (units[0] != main) | (units[1] != main),
+        "measured in another unit": units[0].ne(main).fillna(True) | units[1].ne(main).fillna(True),
         "without a value at both timepoints": no_value[0] & no_value[1],
         f"without a value at {first}": no_value[0],
         f"without a value at {second}": no_value[1],

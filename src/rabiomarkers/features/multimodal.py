@@ -59,9 +59,14 @@ def _modality(rows: pd.DataFrame, answers: pd.Series) -> "AnnData":
     about = named.drop_duplicates("name").set_index("name").loc[wide.columns, ["feature", "unit", "method"]]
     return AnnData(
         wide.to_numpy(dtype=np.float64),
-        obs=people.assign(responder=responder).rename_axis(None),
-        var=about.rename_axis(None),
+        obs=_writable(people.assign(responder=responder)),
+        var=_writable(about),
     )
+
+
+def _writable(texts: pd.DataFrame) -> pd.DataFrame:
+    """Index and columns as Python's own strings: with pandas 2 anndata writes no other."""
+    return texts.astype(object).set_index(pd.Index(texts.index.to_numpy(dtype=object), dtype=object))
 
 
 def multimodal_step(inputs: Mapping[str, Path], out: Path) -> Info:
