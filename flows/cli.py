@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,7 +66,7 @@ def demo(
         from rabiomarkers.simulate.study import simulate_study
 
         refuse_foreign_folder(out)
-        study = workspace(out.absolute()) / f"{out.name}-study-seed-{seed}"
+        study = workspace(out.resolve()) / f"{out.name}-study-seed-{seed}"
         tell.print(f"simulating ten patients (seed {seed})", markup=False, highlight=False)
         shutil.rmtree(study, ignore_errors=True)  # ours, and made again from the seed
         simulate_study(study, patients=10, effect="planted", seed=seed)
@@ -102,7 +102,7 @@ def check(study: Study) -> None:
         from rabiomarkers.errors import InputError
         from rabiomarkers.study import check_study
 
-        with tell.status("reading") if tell.is_terminal else _nothing():
+        with tell.status("reading") if tell.is_terminal else nullcontext():
             problems = check_study(study)
         if problems:
             raise InputError(problems)
@@ -224,11 +224,6 @@ def _short(path: Path) -> Path:
     """The path as the user would type it from where he stands."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager

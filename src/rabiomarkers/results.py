@@ -23,24 +23,12 @@ from rabiomarkers.tables import (
     PERMUTATIONS,
     PREDICTIONS,
     QC,
+    SUMS,
     Table,
 )
 
 if TYPE_CHECKING:
     from mudata import MuData
-
-SUMS = Table(
-    name="sums of diameters",
-    columns={
-        "patient_id": "text",
-        "day": "number",
-        "sum_mm": "number",
-        "change_percent": "number",
-        "response": "text",
-    },
-    may_be_empty=frozenset({"sum_mm", "change_percent", "response"}),
-)
-"""The target lesions' sum at each visit of a patient."""
 
 TABLES: Mapping[str, tuple[str, Table, str]] = {
     "features": ("features.parquet", FEATURES, "sample and feature"),

@@ -247,6 +247,19 @@ OUTCOMES = Table(
     allowed={"best_response": ("CR", "PR", "SD", "PD", "NE")},
 )
 
+SUMS = Table(
+    name="sums of diameters",
+    columns={
+        "patient_id": "text",
+        "day": "number",
+        "sum_mm": "number",
+        "change_percent": "number",
+        "response": "text",
+    },
+    may_be_empty=frozenset({"sum_mm", "change_percent", "response"}),
+)
+"""The target lesions' sum at each visit of a patient."""
+
 PREDICTIONS = Table(
     name="predictions",
     columns={

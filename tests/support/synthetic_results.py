@@ -14,7 +14,6 @@ from rabiomarkers.change.by_response import change_by_response
 from rabiomarkers.files import write_csv, write_json, write_table
 from rabiomarkers.publish import AS_CSV
 from rabiomarkers.report.summary import build_summary
-from rabiomarkers.results import SUMS
 from rabiomarkers.tables import (
     CHANGES,
     DELTAS,
@@ -26,6 +25,7 @@ from rabiomarkers.tables import (
     PERMUTATIONS,
     PREDICTIONS,
     QC,
+    SUMS,
 )
 
 PRE, POST = "pre", "post"

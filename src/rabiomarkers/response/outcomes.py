@@ -18,7 +18,7 @@ from rabiomarkers.response.best_response import BestResponse, ResponseRules, Vis
 from rabiomarkers.response.timepoint import assess_timepoints
 from rabiomarkers.stats.intervals import clopper_pearson
 from rabiomarkers.stats.survival import median_survival
-from rabiomarkers.tables import OUTCOMES
+from rabiomarkers.tables import OUTCOMES, SUMS
 
 EVERYONE = "all patients (intention to treat)"
 EVALUABLE = "evaluable patients"
@@ -349,7 +349,7 @@ def outcome_step(
     )
     found = endpoints(outcomes, _optional(inputs, "adverse_events"), _optional(inputs, "followup"))
     write_table(outcomes, out / "outcomes.parquet")
-    write_table(sum_table(lesions, visits), out / "sums.parquet")
+    write_table(SUMS.check(sum_table(lesions, visits)), out / "sums.parquet")
     write_json(found, out / "endpoints.json")
     return {"patients": len(outcomes), "responders": found["orr"]["responders"]}
 
