@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rabiomarkers.config import StudySettings, read_settings
+from rabiomarkers.config import read_settings
+from rabiomarkers.settings import StudySettings
 
 TRIAL = Path(__file__).parents[1] / "config" / "trial.yaml"
 
@@ -67,7 +68,28 @@ def test_on_and_yes_are_words_where_a_word_is_meant(read):
         ("seed: 1\n", 1, "name", "the key is missing"),
         ("name: my study\n", 1, "name", "'my study'; letters, digits, dot"),
         ("name: ../up\n", 1, "name", "letters, digits, dot"),
-        ("name: a\nresponse: {rule_set: irecist}\n", 2, "response.rule_set", "admiralonco and irecist are not in this"),
+        ("name: a\nresponse: {rule_set: recist}\n", 2, "response.rule_set", "'recist-1.1', 'admiralonco' or 'irecist'"),
+        ("name: a\nresponse: {prior: [0, 1]}\n", 2, "response.prior.0", "greater than 0"),
+        (
+            "name: a\nresponse:\n  design: {null_rate: 0.3, target_rate: 0.2}\n",
+            3,
+            "response.design",
+            "a target_rate above the null_rate",
+        ),
+        (
+            "name: a\nresponse:\n  design:\n    null_rate: 0.1\n    target_rat: 0.3\n",
+            5,
+            "response.design.target_rat",
+            "'target_rate'",
+        ),
+        (
+            "name: a\nresponse:\n  design:\n    null_rate: 0.1\n    target_rate: 0.3\n"
+            "    stages: {first_n: 9, first_stop: 3, n: 9, stop: 3}\n",
+            6,
+            "response.design.stages",
+            "first_stop < first_n < n",
+        ),
+        ("name: a\nsdtm: {folder: sdtm}\n", 2, "sdtm.evaluator", "the key is missing"),
         ("name: a\ncontrast: [pre, pots]\n", 2, "contrast", "pre, pots; two of pre, post, the earlier one first"),
         ("name: a\ncontrast: [post, pre]\n", 2, "contrast", "the earlier one first"),
         ("name: a\ncontrast: [pre]\n", 2, "contrast.1", "two timepoints of this file"),

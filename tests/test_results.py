@@ -1,9 +1,10 @@
 import pandas as pd
 import pytest
 
-from rabiomarkers.errors import ResultsError
-from rabiomarkers.files import write_json
+from rabiomarkers.errors import ResultsError, TableError
+from rabiomarkers.files import read_table, write_json, write_table
 from rabiomarkers.results import TABLES, open_results
+from rabiomarkers.tables import OUTCOMES
 from tests.support.synthetic_results import Invented, make_results
 
 
@@ -49,6 +50,24 @@ def test_a_table_is_never_read_from_its_csv(tmp_path):
 def test_flags_keep_what_is_absent(results):
     assert results.outcomes["confirmed"].isna().sum() == 7
     assert results.outcomes["responder"].sum() == 3
+
+
+def test_a_folder_of_the_first_version_opens_with_what_came_later_empty(tmp_path):
+    old = open_results(make_results(tmp_path / "r", Invented(first_version=True)))
+    assert list(old.outcomes.columns) == list(OUTCOMES.columns)
+    assert old.outcomes["best_response"].iloc[0] == "PR"
+    later = ["best_response_unconfirmed", "new_lesion_day", "arm", "died"]
+    assert old.outcomes[later].isna().all(axis=None)
+    assert old.outcomes.dtypes.astype(str)[later].tolist() == ["str", "float64", "str", "boolean"]
+    assert old.sums["new_lesion"].isna().all()
+    assert "timeline" not in repr(old)
+
+
+def test_a_column_of_the_first_version_is_not_filled_in(tmp_path):
+    folder = make_results(tmp_path / "r")
+    write_table(read_table(folder / "outcomes.parquet").drop(columns="responder"), folder / "outcomes.parquet")
+    with pytest.raises(TableError, match="outcomes table lacks the columns responder"):
+        _ = open_results(folder).outcomes
 
 
 def test_a_path_as_text_will_do(folder):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rabiomarkers.config import StudySettings
 from rabiomarkers.errors import InputError
+from rabiomarkers.settings import StudySettings
 from rabiomarkers.study import check_study, open_study
 
 GENES = ["CD8A", "GZMB", "CYP26A1", "RARB"]

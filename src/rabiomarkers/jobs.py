@@ -9,7 +9,7 @@ from rabiomarkers.knowledge import config_path
 from rabiomarkers.store import Job, StepResult, Store, path_digest
 from rabiomarkers.study import SampleFile, Study
 
-CLINICAL_TABLES = ("patients", "lesions", "visits", "followup", "adverse_events")
+CLINICAL_TABLES = ("patients", "lesions", "visits", "followup", "adverse_events", "remarks")
 PATH_COLUMNS = ("path", "tree", "taxonomy", "panel", "gating", "compensation")
 
 
@@ -69,7 +69,8 @@ def input_digests(study: Study) -> dict[str, str]:
     """sha256 of every input file by its path in the study; an excluded sample may lack its file."""
     named = {Path(path) for column in PATH_COLUMNS for path in study.samples[column].dropna() if Path(path).exists()}
     own = {path for path in study.folder.glob("*") if path.suffix in {".yaml", ".csv"}}
-    return {study.label(path): path_digest(path) for path in sorted(named | own)}
+    domains = set() if study.sdtm_folder is None else {path for path in study.sdtm_folder.iterdir() if path.is_file()}
+    return {study.label(path): path_digest(path) for path in sorted(named | own | domains)}
 
 
 def _config(files: Mapping[str, str]) -> dict[str, Path]:

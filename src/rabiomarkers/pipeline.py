@@ -18,13 +18,14 @@ from rabiomarkers.features.tidy import join_step
 from rabiomarkers.files import read_table
 from rabiomarkers.ingest.ledger import ledger_step
 from rabiomarkers.jobs import CLINICAL_TABLES, input_digests, pieces, read_job, score_jobs, stages, study_tables
+from rabiomarkers.knowledge import config_path
 from rabiomarkers.predict.models import model_step
 from rabiomarkers.progress import SILENT, Progress
 from rabiomarkers.provenance import provenance_step, run_record
 from rabiomarkers.publish import publish
 from rabiomarkers.report.page import report_step
 from rabiomarkers.report.summary import summary_step
-from rabiomarkers.response.outcomes import outcome_step
+from rabiomarkers.response.step import outcome_step
 from rabiomarkers.store import Job, StepResult, Store
 from rabiomarkers.study import Study
 
@@ -195,7 +196,15 @@ def _analyse(
         timepoints=[timepoint.name for timepoint in settings.timepoints],
     )
     clinical = {name: tables[name] for name in CLINICAL_TABLES if name in tables}
-    outcomes = steps.run("judge response", outcome_step, clinical, **settings.response.model_dump(mode="json"))
+    response = settings.response
+    outcomes = steps.run(
+        "judge response",
+        outcome_step,
+        clinical | {"historical": config_path("historical/clinical_reference.csv")},
+        rules=response.rules,
+        seed=settings.seed,
+        **response.endpoints,
+    )
     deltas, judged = changes.file("deltas.parquet"), outcomes.file("outcomes.parquet")
     groups = steps.run("compare responders", by_response_step, {"deltas": deltas, "outcomes": judged})
     distances = steps.run(

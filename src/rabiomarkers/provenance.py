@@ -33,7 +33,7 @@ def run_record(study: Study, inputs: Mapping[str, str]) -> dict[str, Any]:
     The plan's hash is fixed before any result is seen, so that an analysis added later can be told from a planned one.
     """
     # where the data lie on this machine determines nothing
-    settings = study.settings.model_dump(mode="json", exclude={"data_root"})
+    settings = study.settings.model_dump(mode="json", exclude={"data_root": True, "sdtm": {"folder"}})
     plan = json.dumps(
         {"plan": settings["plan"], "contrast": settings["contrast"], "change": settings["change"]}, sort_keys=True
     )

@@ -10,7 +10,7 @@ from rabiomarkers.errors import ResultsError
 from rabiomarkers.files import read_json, read_table, replace_folder, write_csv, write_json
 from rabiomarkers.store import StepResult
 
-AS_CSV = ("changes", "outcomes", "predictions", "ledger", "qc")
+AS_CSV = ("changes", "outcomes", "predictions", "ledger", "qc", "toxicity", "remarks")
 NOT_SHOWN = frozenset({"failed"})  # told by the ledger
 
 

@@ -1,7 +1,7 @@
 """A results folder, opened: each table is read when it is first asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -23,7 +23,11 @@ from rabiomarkers.tables import (
     PERMUTATIONS,
     PREDICTIONS,
     QC,
+    REMARKS,
     SUMS,
+    SURVIVAL,
+    TIMELINE,
+    TOXICITY,
     Table,
 )
 
@@ -43,8 +47,31 @@ TABLES: Mapping[str, tuple[str, Table, str]] = {
     "distances": ("distances.parquet", DISTANCES, "two stool samples"),
     "ordination": ("ordination.parquet", ORDINATION, "stool sample"),
     "sums": ("sums.parquet", SUMS, "patient and visit"),
+    "timeline": ("timeline.parquet", TIMELINE, "event of a patient"),
+    "survival": ("survival.parquet", SURVIVAL, "step of a Kaplan-Meier curve"),
+    "toxicity": ("toxicity.parquet", TOXICITY, "adverse event term"),
+    "remarks": ("remarks.parquet", REMARKS, "remark on the clinical tables"),
 }
 """By name: the file in a results folder, what it promises, and what one row of it is."""
+
+FIRST_COLUMNS: Mapping[str, frozenset[str]] = {
+    "outcomes": frozenset(
+        {
+            "patient_id",
+            "best_response",
+            "confirmed",
+            "responder",
+            "disease_control",
+            "evaluable",
+            "pfs_days",
+            "progressed",
+            "best_change_percent",
+            "note",
+        }
+    ),
+    "sums": frozenset({"patient_id", "day", "sum_mm", "change_percent", "response"}),
+}
+"""What the first version wrote, by table: its folders still open, with the columns that came later empty."""
 
 
 def open_results(folder: str | Path) -> "Results":
@@ -136,8 +163,28 @@ class Results:
 
     @cached_property
     def sums(self) -> pd.DataFrame:
-        """The target lesions' sum of diameters (mm) at each visit."""
+        """The target lesions' sum of diameters (mm) and the response at each visit."""
         return self._table("sums")
+
+    @cached_property
+    def timeline(self) -> pd.DataFrame:
+        """What happened to each patient and when, in days from first dose."""
+        return self._table("timeline")
+
+    @cached_property
+    def survival(self) -> pd.DataFrame:
+        """Kaplan-Meier steps of progression-free survival, survival and response duration, of all patients and by arm."""
+        return self._table("survival")
+
+    @cached_property
+    def toxicity(self) -> pd.DataFrame:
+        """How many patients had each adverse event, at which worst grade."""
+        return self._table("toxicity")
+
+    @cached_property
+    def remarks(self) -> pd.DataFrame:
+        """What in the clinical tables is no mistake and yet must not pass in silence."""
+        return self._table("remarks")
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -162,7 +209,7 @@ class Results:
             frame = read_table(path)
         except ValueError as error:  # what pyarrow raises on a file that is no Parquet
             raise ResultsError(_damaged(path)) from error
-        return table.check(frame)
+        return _checked(name, table, frame)
 
     def _document(self, file: str) -> dict[str, Any]:
         path = self._file(file)
@@ -217,6 +264,16 @@ class Results:
             "<thead><tr><th scope='col'>attribute</th><th scope='col'>one row is a</th><th scope='col'>file</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"
         )
+
+
+def _checked(name: str, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame as the table promises it; columns that an earlier version did not write are there and empty."""
+    first = FIRST_COLUMNS.get(name, table.columns.keys())
+    later = [column for column in table.columns if column not in first and column not in frame.columns]
+    if not later:
+        return table.check(frame)
+    lenient = replace(table, may_be_empty=table.may_be_empty | set(later))
+    return lenient.check(frame.join(table.empty()[later].reindex(frame.index)))
 
 
 def _damaged(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from rabiomarkers.config import StudySettings, read_settings
+from rabiomarkers.config import read_settings
 from rabiomarkers.errors import InputError, Problem
 from rabiomarkers.ingest.abundance import read_abundance
 from rabiomarkers.ingest.blood_counts import read_blood_counts
@@ -16,17 +16,20 @@ from rabiomarkers.ingest.cells import read_single_cells
 from rabiomarkers.ingest.clinical import (
     read_adverse_events,
     read_followup,
-    read_lesions,
     read_patients,
     read_visits,
 )
 from rabiomarkers.ingest.expression import read_expression
 from rabiomarkers.ingest.findings import Findings, named, nearest, one_of
 from rabiomarkers.ingest.ledger import usable_samples
+from rabiomarkers.ingest.lesions import read_lesions
 from rabiomarkers.ingest.places import Place
 from rabiomarkers.ingest.proteins import read_proteins
 from rabiomarkers.ingest.samples import read_samples
+from rabiomarkers.ingest.sdtm.read import read_sdtm
 from rabiomarkers.knowledge import config_path, load_aliases, load_signatures
+from rabiomarkers.settings import SdtmSettings, StudySettings
+from rabiomarkers.tables import TEXT
 
 SETTINGS, SHEET, PATIENTS = "study.yaml", "samples.csv", "patients.csv"
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
@@ -65,6 +68,8 @@ class Study:
     visits: pd.DataFrame | None
     followup: pd.DataFrame | None
     adverse_events: pd.DataFrame | None
+    remarks: pd.DataFrame | None = None  # REMARKS: what was noticed while reading SDTM domains
+    sdtm_folder: Path | None = None
 
     @property
     def data_root(self) -> Path | None:
@@ -209,9 +214,9 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
     settings, problems = read_settings(folder / SETTINGS)
     usable = settings or StudySettings(name="unreadable")
     problems += [*_data_root_problems(folder, usable), *_signature_problems(usable)]
-    patients, found = read_patients(folder / PATIENTS)
+    tables, found = _clinical_tables(folder, usable)
     problems += found
-    known = set(patients["patient_id"])
+    known = set(tables.patients["patient_id"])
     samples, found = read_samples(
         folder / SHEET,
         timepoints=None if settings is None else settings.timepoint_names,
@@ -220,14 +225,78 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
         patients=known or None,
     )
     problems += found
+    problems += _misnamed_tables(folder, sdtm=usable.sdtm is not None)
+    return Study(folder=folder.resolve(), settings=usable, samples=samples, **vars(tables)), problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ClinicalTables:
+    """The clinical tables by their names in a `Study`."""
+
+    patients: pd.DataFrame
+    lesions: pd.DataFrame | None = None
+    visits: pd.DataFrame | None = None
+    followup: pd.DataFrame | None = None
+    adverse_events: pd.DataFrame | None = None
+    remarks: pd.DataFrame | None = None
+    sdtm_folder: Path | None = None
+
+
+def _clinical_tables(folder: Path, settings: StudySettings) -> tuple[_ClinicalTables, list[Problem]]:
+    """From the study's own CSV files, or from a folder of SDTM domains with the covariates of `patients.csv`."""
+    if settings.sdtm is not None:
+        return _sdtm_tables(folder, settings, settings.sdtm)
+    patients, problems = read_patients(folder / PATIENTS)
+    known = set(patients["patient_id"])
     clinical: dict[str, pd.DataFrame | None] = dict.fromkeys(CLINICAL)
     for name, read in CLINICAL.items():
         path = folder / f"{name}.csv"
         if path.exists() and known:
             clinical[name], found = read(path, known)
             problems += found
-    problems += _misnamed_tables(folder)
-    return Study(folder=folder.resolve(), settings=usable, samples=samples, patients=patients, **clinical), problems
+    tables = _ClinicalTables(
+        patients=patients,
+        lesions=clinical["lesions"],
+        visits=clinical["visits"],
+        followup=clinical["followup"],
+        adverse_events=clinical["adverse_events"],
+    )
+    return tables, problems
+
+
+def _sdtm_tables(folder: Path, settings: StudySettings, sdtm: SdtmSettings) -> tuple[_ClinicalTables, list[Problem]]:
+    problems = [
+        Problem(
+            file=f"{name}.csv",
+            found="a clinical table beside SDTM domains",
+            expected="one source of the clinical data",
+            remedy="remove the file, or the key sdtm from study.yaml",
+        )
+        for name in CLINICAL
+        if (folder / f"{name}.csv").exists()
+    ]
+    given = None
+    if (folder / PATIENTS).exists():
+        given, found = read_patients(folder / PATIENTS)
+        problems += found
+    nobody = _ClinicalTables(patients=pd.DataFrame({"patient_id": []}, dtype=TEXT) if given is None else given)
+    place = Place(folder=folder, data_root=data_root_of(folder, settings))
+    domains = place.find(str(sdtm.folder))
+    if domains is None or not domains.is_dir() or place.strangers(domains):
+        problems.append(
+            Problem(
+                file=SETTINGS,
+                column="sdtm.folder",
+                found=f"no folder {str(sdtm.folder)!r} in the study folder or in data_root"
+                if domains is None or not domains.is_dir()
+                else f"links to files elsewhere: {named(place.strangers(domains))}",
+                expected="a folder of SDTM domains inside the study folder or data_root",
+                remedy="correct the folder, or copy the domains there",
+            )
+        )
+        return nobody, problems
+    read, found = read_sdtm(domains, evaluator=sdtm.evaluator, evaluator_id=sdtm.evaluator_id, patients=given)
+    return _ClinicalTables(**vars(read), sdtm_folder=domains), problems + found
 
 
 def _data_root_problems(folder: Path, settings: StudySettings) -> Iterator[Problem]:
@@ -274,10 +343,11 @@ def _tables_outside(folder: Path) -> list[Problem]:
     ]
 
 
-def _misnamed_tables(folder: Path) -> Iterator[Problem]:
+def _misnamed_tables(folder: Path, *, sdtm: bool) -> Iterator[Problem]:
     """Tables whose names look like one that is absent, misspelt or of another format: they would be passed over in silence."""
     names = [SHEET, PATIENTS, *(f"{name}.csv" for name in CLINICAL)]
-    absent = [name.removesuffix(".csv") for name in names if not (folder / name).exists()]
+    wanted = names[:2] if sdtm else names
+    absent = [name.removesuffix(".csv") for name in wanted if not (folder / name).exists()]
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in TABLE_SUFFIXES or path.name in names:
             continue

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from rabiomarkers.ingest.clinical import (
     read_adverse_events,
     read_followup,
-    read_lesions,
     read_patients,
     read_visits,
-    tenths_of,
 )
+from rabiomarkers.ingest.lesions import read_lesions, tenths_of
 
 READERS = {
     "lesions": (read_lesions, "patient_id,day,lesion_id,kind,mm,status"),
@@ -84,8 +83,20 @@ def test_whole_tenths_stay_what_they_are(tenths):
         ("lesions", "P1,0,L1,target,-4,measured", "mm", "-4; 0 or more (millimetres)"),
         ("lesions", 'P1,0,L1,target,"12,5",measured', "mm", "write a decimal point, not a comma"),
         ("lesions", "P1,0,L1,target,12 mm,measured", "mm", "a number (millimetres)"),
-        ("lesions", "P1,0,L1,target,,present", "status", "one of measured, too_small, absent, not_evaluated"),
+        ("lesions", "P1,0,L1,target,,present", "status", "one of measured, too_small, absent, merged, not_evaluated"),
         ("lesions", "P1,0,L1,non_target,12,measured", "status", "'measured' of a non_target lesion"),
+        (
+            "lesions",
+            "P1,2024-03-01,L1,target,10,measured",
+            "day",
+            "a date (2024-03-01); a number (days from first dose)",
+        ),
+        ("lesions", "P1,12.03.2024,L1,target,10,measured", "day", "count the days from first dose, which is day 0"),
+        ("lesions", "P1,0,L1,new,,present", "day", "a new lesion on day 0; new lesions after first dose"),
+        ("visits", "P1,-7,SD", "day", "a visit on day -7, before first dose"),
+        ("visits", "P1,2024-03,PR", "day", "a date (2024-03)"),
+        ("followup", "P1,200,true,100,true", "os_days", "os_days 100 before pfs_days 200"),
+        ("followup", "P1,1 Mar 2024,true,,", "pfs_days", "a date"),
         ("visits", "P1,42,RP", "overall_response", "'RP'; one of CR, PR, SD, NON-CR/NON-PD, PD, NE"),
         ("visits", "P1,,PR", "day", "an empty cell"),
         ("followup", "P1,-3,true,,", "pfs_days", "0 or more"),
@@ -125,6 +136,74 @@ def test_a_lesion_that_changes_its_kind_is_told(read):
         "lesions.csv:3:kind: lesion 'L1' is non_target here and target on line 2; one kind for each lesion; "
         "correct one, or give the other lesion its own id"
     ]
+
+
+LINKED = "patient_id,day,lesion_id,kind,mm,status,visit,organ,part_of"
+
+
+@pytest.mark.parametrize(
+    ("rows", "row", "column", "told"),
+    [
+        (["P1,0,T1,target,10,measured,,,T9"], 2, "part_of", "'T9', which is no lesion of patient P1"),
+        (["P1,0,T1,target,10,measured,,,T1"], 2, "part_of", "'T1', the lesion itself or a part of it"),
+        (["P1,0,T1,target,10,measured,,,", "P1,42,T1,target,,merged,,,"], 3, "part_of", "the lesion it merged into"),
+        (["P1,0,T1,target,10,measured,,,", "P1,0,L1,non_target,,present,,,T1"], 3, "part_of", "target lesions only"),
+        (
+            ["P1,0,T1,target,10,measured,,,", "P1,0,N1,target_node,16,measured,,,T1"],
+            3,
+            "part_of",
+            "'T1', which is a target lesion",
+        ),
+        (
+            ["P1,-3,T1,target,10,measured,V1,,", "P1,3,T2,target,10,measured,V1,,"],
+            2,
+            "visit",
+            "scans before and after first dose",
+        ),
+        (
+            ["P1,40,T1,target,10,measured,V2,,", "P1,44,T1,target,9,measured,V2,,"],
+            3,
+            "visit",
+            "lesion 'T1' of visit 'V2' is on line 2, too",
+        ),
+        (
+            ["P1,40,T1,target,10,measured,V2,,", "P1,40,T2,target,9,measured,V3,,"],
+            3,
+            "visit",
+            "two visits of patient P1 end on day 40",
+        ),
+    ],
+)
+def test_lines_that_contradict_one_another_are_told(read, rows, row, column, told):
+    _, problems = read("lesions", *rows, header=LINKED)
+    assert [(problem.row, problem.column) for problem in problems] == [(row, column)]
+    assert told in str(problems[0])
+
+
+def test_visits_organs_and_parts_are_kept_and_empty_where_the_file_lacks_them(read):
+    frame, problems = read(
+        "lesions", "P1,0,T1,target,10,measured,,liver,", "P1,42,T1b,target,4,measured,V2,,T1", header=LINKED
+    )
+    assert problems == []
+    assert frame[["visit", "organ", "part_of"]].fillna("-").to_numpy().tolist() == [
+        ["-", "liver", "-"],
+        ["V2", "-", "T1"],
+    ]
+    frame, _ = read("lesions", "P1,0,T1,target,10,measured")
+    assert frame[["visit", "organ", "part_of"]].isna().all(axis=None)
+
+
+def test_words_of_irecist_are_read_however_they_are_written(read):
+    frame, problems = read("visits", "P1,42,iupd", "P1,84,ICPD", "P2,42,non-iCR/non-iUPD", "P2,84,nd")
+    assert problems == []
+    assert frame["overall_response"].tolist() == ["iUPD", "iCPD", "NON-iCR/NON-iUPD", "ND"]
+
+
+def test_followup_may_tell_when_treatment_ended(read):
+    header = "patient_id,pfs_days,progressed,os_days,died,treatment_end_day,new_therapy_day"
+    frame, problems = read("followup", "P1,100,true,200,false,90,120", header=header)
+    assert problems == []
+    assert frame[["treatment_end_day", "new_therapy_day"]].to_numpy().tolist() == [[90.0, 120.0]]
 
 
 def test_the_same_adverse_event_may_happen_twice(read):
@@ -205,3 +284,16 @@ def test_a_wrong_patient_table_is_told(patients, text, row, column, told):
 def test_a_number_that_nobody_measured_is_told(read, written):
     _, problems = read("lesions", f"P1,0,L1,target,{written},measured")
     assert [(problem.column, problem.expected) for problem in problems] == [("mm", "at most 1,000,000 (millimetres)")]
+
+
+def test_a_patient_in_two_arms_is_told(patients):
+    _, problems = patients("patient_id,arm\nP1,A\nP1,B\n")
+    assert [str(problem) for problem in problems] == [
+        "patients.csv:3:arm: 'P1' is in arm 'B' here and in arm 'A' on line 2; one arm for each patient; "
+        "remove the wrong row"
+    ]
+
+
+def test_an_arm_stays_text_where_it_is_a_number(patients):
+    frame, _ = patients("patient_id,arm\nP1,1\nP2,2\n")
+    assert frame["arm"].tolist() == ["1", "2"]

@@ -16,6 +16,8 @@ DEGENERATE = {
     "only responders": Invented(patients=("P01", "P02", "P03"), responders=3, missing=frozenset()),
     "no lesions": Invented(lesions=False),
     "no models": Invented(models=False),
+    "no adverse events, no design": Invented(adverse_events=False, design=False),
+    "first version": Invented(first_version=True),
 }
 
 

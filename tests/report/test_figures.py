@@ -6,13 +6,17 @@ import plotly.graph_objects as go
 import pytest
 
 from rabiomarkers.report.data import data_of_results
+from rabiomarkers.report.endpoint_tables import denominator
 from rabiomarkers.report.figures.forest import forest
 from rabiomarkers.report.figures.ledger import ledger_map
 from rabiomarkers.report.figures.null_distribution import null_distribution
 from rabiomarkers.report.figures.ordination import ordination_map
 from rabiomarkers.report.figures.paired import paired_lines
 from rabiomarkers.report.figures.quality import quality_bars
+from rabiomarkers.report.figures.spider import spider
 from rabiomarkers.report.figures.style import BUTTONS_REMOVED, Message, label
+from rabiomarkers.report.figures.survival import survival_curves
+from rabiomarkers.report.figures.swimmer import swimmer
 from rabiomarkers.report.figures.waterfall import waterfall
 
 LEDGER_COLUMNS = ["patient_id", "timepoint", "compartment", "assay", "sample_id", "status", "reason"]
@@ -31,6 +35,12 @@ def every_figure(results):
         "ordination": ordination_map(
             data.ordination, data.outcomes, stool=data.summary["stool"], contrast=["pre", "post"]
         ),
+        "spider": spider(data.sums, data.outcomes),
+        "swimmer": swimmer(data.timeline, data.outcomes),
+        **{
+            endpoint: survival_curves(data.survival, endpoint=endpoint, patients=denominator(data.outcomes, endpoint))
+            for endpoint in ("pfs", "os", "response_duration")
+        },
         "ledger": ledger_map(data.ledger),
         "quality": quality_bars(data.qc),
         **{model["name"]: null_distribution(data.permutations, model) for model in data.summary["models"]},
@@ -47,10 +57,10 @@ def title(figure):
 
 
 def test_every_figure_states_its_denominator(figures):
-    assert len(figures) == 10
+    assert len(figures) == 15
     for name, figure in figures.items():
         told = f"{title(figure)} {figure.layout.title.subtitle.text}"
-        assert re.search(r"\d+ (of \d+ )?(patients|pairs|samples|expected)", told), name
+        assert re.search(r"\d+ (of \d+ )?(patients|responders|pairs|samples|expected)", told), name
 
 
 def test_the_same_tables_give_the_same_figures(results, figures):
@@ -77,7 +87,7 @@ def test_the_order_of_rows_plays_no_part(results):
 def test_the_waterfall_shows_who_was_not_measured_and_says_how_many_were(figures):
     figure = figures["waterfall"]
     assert title(figure) == "Best change of the sum of target diameters: 9 of 10 patients measured"
-    missing = next(trace for trace in figure.data if trace.name == "not measured")
+    missing = next(trace for trace in figure.data if trace.name == "not measured (1)")
     assert list(missing.x) == ["P10"]
     heights = [height for trace in figure.data if trace.type == "bar" for height in trace.y]
     assert max(heights) == 42.0  # P08: 21 + 3 x 7
@@ -87,6 +97,7 @@ def test_the_waterfall_shows_who_was_not_measured_and_says_how_many_were(figures
 def test_a_waterfall_of_many_patients_is_as_wide_as_its_bars_need():
     names = [f"P{number}" for number in range(84)]
     outcomes = pd.DataFrame({"patient_id": names, "best_response": "SD", "best_change_percent": 5.0, "note": ""})
+    outcomes["new_lesion_day"] = float("nan")
     assert waterfall(outcomes).layout.width == 180 + 84 * 20
     assert waterfall(outcomes.head(40)).layout.width is None
     assert tuple(waterfall(outcomes.head(1)).layout.xaxis.range) == (-0.6, 5.6)
@@ -105,6 +116,7 @@ def test_a_bar_rises_to_blue_and_falls_to_vermilion():
             "patient_id": ["a", "b"],
             "best_response": ["PR", "PD"],
             "best_change_percent": [-40.0, 30.0],
+            "new_lesion_day": [float("nan")] * 2,
             "note": ["", ""],
         }
     )

@@ -106,7 +106,8 @@ def test_the_figures_offer_no_upload(page):
 def test_every_figure_has_its_place_and_its_caption(page):
     places = {attributes["id"] for attributes in page.all("div") if "plot" in attributes.get("class", "")}
     drawn = {attributes["data-figure"] for attributes in page.all("script") if "data-figure" in attributes}
-    names = {"ledger", "waterfall", "forest", "pairs", "ordination", "null-1", "null-2", "quality"}
+    names = {"ledger", "waterfall", "forest", "pairs", "ordination", "null-1", "null-2", "quality", "spider", "swimmer"}
+    names |= {"survival-pfs", "survival-os", "survival-response-duration"}
     assert places == drawn == {f"figure-{name}" for name in names}
     captions = {attributes["id"] for attributes in page.all("figcaption")}
     assert captions == {attributes["aria-labelledby"] for attributes in page.all("figure")}
@@ -207,6 +208,7 @@ def test_a_study_without_stool_models_or_lesions_needs_none_of_their_tables(fold
     poor = tmp_path / "poor"
     poor.mkdir()
     optional = {"predictions", "permutations", "distances", "ordination", "sums", "provenance"}
+    optional |= {"timeline", "survival", "toxicity", "remarks"}
     for path in folder.iterdir():
         if path.stem not in optional:
             (poor / path.name).write_bytes(path.read_bytes())

@@ -5,6 +5,7 @@ import rabiomarkers as ra
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.report import plot
 from rabiomarkers.report.figures.paired import paired_lines
+from tests.support.synthetic_results import Invented, make_results
 
 
 def test_every_figure_of_the_report_can_be_had_in_a_notebook(results):
@@ -13,6 +14,12 @@ def test_every_figure_of_the_report_can_be_had_in_a_notebook(results):
         plot.waterfall(results, colour="RA_RESPONSE_CORE"),
         plot.paired(results, "RA_RESPONSE_CORE", colour="responder"),
         plot.paired(results, ["NLR", "shannon"], colour=None),
+        plot.spider(results),
+        plot.spider(results, colour="disease_control"),
+        plot.swimmer(results),
+        plot.survival(results),
+        plot.survival(results, "os", arm="all"),
+        plot.survival(results, endpoint="response_duration"),
         plot.forest(results),
         plot.forest(results, tier="primary"),
         plot.ordination(results),
@@ -49,7 +56,9 @@ def test_a_part_of_a_name_leads_to_the_names_that_hold_it(results):
 
 
 def test_only_figures_are_offered():
-    assert dir(plot) == ["forest", "ledger", "null_distribution", "ordination", "paired", "quality", "waterfall"]
+    assert " ".join(dir(plot)) == (
+        "forest ledger null_distribution ordination paired quality spider survival swimmer waterfall"
+    )
 
 
 def test_an_unknown_tier_model_flag_or_compartment_is_told(results):
@@ -61,6 +70,31 @@ def test_an_unknown_tier_model_flag_or_compartment_is_told(results):
         plot.paired(results, "NLR", colour="respond")
     with pytest.raises(ResultsError, match=r"'NLR' was measured in blood, not in 'tumour'"):
         plot.paired(results, "NLR", compartment="tumour")
+
+
+def test_an_unknown_colour_endpoint_or_arm_is_told(results):
+    with pytest.raises(ResultsError, match=r"no flag of the outcomes to colour by 'best'\. Did you mean best_response"):
+        plot.spider(results, colour="best")
+    with pytest.raises(ResultsError, match=r"no endpoint 'PSF'\. Did you mean pfs"):
+        plot.survival(results, "PSF")
+    with pytest.raises(ResultsError, match=r"no arm 'B'; there are: all"):
+        plot.survival(results, arm="B")
+
+
+@pytest.mark.parametrize("name", ["swimmer", "survival"])
+def test_a_folder_without_the_table_says_which_command_writes_it(tmp_path, name):
+    old = ra.open_results(make_results(tmp_path / "r", Invented(first_version=True, exploratory=0)))
+    table = {"swimmer": "timeline"}.get(name, name)
+    with pytest.raises(ResultsError, match=rf"holds no {table}\.parquet .*`rabiomarkers run"):
+        getattr(plot, name)(old)
+    assert isinstance(plot.spider(old), go.Figure)
+
+
+def test_curves_can_be_had_by_arm_for_one_arm_and_for_all(tmp_path):
+    results = ra.open_results(make_results(tmp_path / "r", Invented(arms=True, exploratory=0)))
+    assert "median anti-PD-1: 42.5 days" in plot.survival(results).layout.title.subtitle.text
+    assert plot.survival(results, arm="anti-PD-1").layout.title.text.endswith("4 events in 4 of 10 patients")
+    assert plot.survival(results, arm="all").layout.title.text.endswith("7 events in 9 of 10 patients")
 
 
 def test_a_paired_plot_of_nothing_says_so(results):

@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import ResponseError
-from rabiomarkers.response.best_response import BEST_FIRST, ResponseRules, best_response
+from rabiomarkers.response.best_response import best_response
+from rabiomarkers.response.codes import BEST_FIRST
+from rabiomarkers.response.rules import RULE_SETS, ResponseRules
 
 CODES = st.sampled_from(["CR", "PR", "SD", "PD", "NE"])
 VISITS = st.lists(st.tuples(st.integers(1, 30).map(lambda week: 7.0 * week), CODES), max_size=8)
@@ -54,9 +56,46 @@ def test_an_unknown_code_is_refused_with_what_is_known():
         best_response([(42, "MR")])
 
 
-def test_a_rule_set_of_a_later_version_is_refused():
-    with pytest.raises(ResponseError, match=r"'irecist' is not known to this version; it reads recist-1.1"):
-        ResponseRules(rule_set="irecist")
+def test_an_unknown_rule_set_is_refused():
+    with pytest.raises(ResponseError, match=r"'who' is not known; it is one of recist-1.1, admiralonco, irecist"):
+        ResponseRules(rule_set="who")
+
+
+def test_negative_days_and_visits_are_refused_together():
+    with pytest.raises(ResponseError, match="confirmation_days, maximum_not_evaluable_between must not be negative"):
+        ResponseRules(confirmation_days=-1, maximum_not_evaluable_between=-2)
+
+
+@pytest.mark.parametrize(
+    ("visits", "day"),
+    [
+        ([(42, "SD"), (84, "PR"), (126, "PR")], 84),
+        ([(42, "PR"), (84, "CR"), (126, "CR")], 84),
+        ([(30, "SD"), (60, "SD")], 60),
+        ([(42, "PD")], 42),
+        ([(30, "SD")], 30),
+        ([(42, "NE")], None),
+    ],
+)
+def test_the_day_is_the_first_visit_of_the_response(visits, day):
+    assert best_response(visits).day == day
+
+
+def test_several_responses_on_one_day_are_told_where_they_count():
+    best = best_response([(42, "PR"), (42, "SD"), (84, "PD"), (126, "PR"), (126, "CR")])
+    assert best.note == "SD on day 42; several responses on day 42: the worst counts"
+
+
+@pytest.mark.parametrize("rule_set", RULE_SETS)
+def test_every_rule_set_is_reached_by_its_name(rule_set):
+    best = best_response([(42, "PR"), (84, "PR")], ResponseRules(rule_set=rule_set))
+    assert best.response == ("iPR" if rule_set == "irecist" else "PR")
+    assert best.confirmed
+
+
+def test_words_of_irecist_and_not_done_are_read_by_recist_too():
+    assert best_response([(42, "iPR"), (84, "ND"), (126, "iCR")]).response == "PR"
+    assert best_response([(42, "iUPD"), (84, "iSD")]).response == "PD"
 
 
 @given(VISITS, st.randoms(use_true_random=False))

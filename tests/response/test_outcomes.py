@@ -1,12 +1,9 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from rabiomarkers.errors import ResponseError
-from rabiomarkers.files import read_json, read_table, write_table
-from rabiomarkers.response.outcomes import endpoints, outcome_step, outcome_table, sum_table
+from rabiomarkers.response.outcomes import outcome_table
 
 
 def patients(*names, **columns):
@@ -61,7 +58,10 @@ def test_visits_are_used_where_there_are_no_lesions():
 def test_lesions_win_over_visits_and_the_note_says_where_they_disagree():
     outcome = only(outcome_table(patients("P1"), lesion("P1", 30.0, 18.0, 18.0), visit("P1", "SD", "SD")))
     assert outcome.best_response == "PR"
-    assert outcome.note == "PR on day 42, confirmed on day 84; visits.csv says SD, the lesions count"
+    assert (
+        outcome.note
+        == "PR on day 42, confirmed on day 84; visits.csv says SD on day 42, SD on day 84; the lesions count"
+    )
 
 
 def test_lesions_that_agree_with_visits_need_no_remark():
@@ -79,7 +79,10 @@ def test_a_given_best_response_is_taken_as_it_is():
     assert table["responder"].tolist() == [True, False]
     assert table["confirmed"].isna().all()
     assert table["pfs_days"].isna().all()
-    assert table["note"].tolist() == ["best response as given in patients.csv"] * 2
+    assert (
+        table["note"].tolist()
+        == ["best response as given in patients.csv; the days of the assessments are not known, so PFS is not"] * 2
+    )
 
 
 def test_a_given_response_of_another_kind_is_refused():
@@ -94,17 +97,9 @@ def test_a_patient_of_whom_nothing_is_known_stays_in_with_the_reason():
     assert table["evaluable"].tolist() == [True, False, False]
     assert table["responder"].tolist() == [True, False, False]
     assert table["note"].tolist()[1:] == [
-        "no lesions, visits or best response are known",
-        "no assessment after baseline",
+        "no lesions, visits or best response are known; neither visits nor follow-up, so PFS is not known",
+        "no assessment after baseline; neither visits nor follow-up, so PFS is not known",
     ]
-
-
-def test_missing_assessments_leave_the_denominator_only_where_the_study_says_so():
-    sheet = patients("P1", "P2", best_response=["PR", None])
-    found = endpoints(outcome_table(sheet, missing_as_not_evaluable=False))["orr"]
-    assert (found["responders"], found["n"]) == (1, 1)
-    assert found["denominator"] == "patients with an assessment (1 without any left out)"
-    assert endpoints(outcome_table(sheet))["orr"]["n"] == 2
 
 
 def test_followup_decides_survival_where_it_is_given():
@@ -123,110 +118,74 @@ def test_a_death_before_any_progression_is_no_contradiction():
     assert only(outcome_table(patients("P1"), None, visit("P1", "SD"), followup)).note == "SD on day 42"
 
 
-def test_survival_from_visits_alone_says_that_deaths_are_not_in_it():
-    visits = pd.concat([visit("P1", "PD"), visit("P2", "SD"), visit("P3", "SD")])
-    followup = pd.DataFrame({"patient_id": ["P3"], "pfs_days": [90.0], "progressed": [True]})
-    outcomes = outcome_table(patients("P1", "P2", "P3"), None, visits, followup)
-    assert endpoints(outcomes, followup=followup)["pfs"]["note"].endswith(
-        "from visits alone, so deaths are not counted: 2 of 3 patients"
-    )
-
-
 def test_a_misspelt_rule_is_an_error():
     with pytest.raises(TypeError, match="confirmation_dayz"):
         outcome_table(patients("P1"), confirmation_dayz=14)
 
 
-def ten_patients(responders, not_evaluable=0):
-    codes = ["PR"] * responders + ["NE"] * not_evaluable + ["SD"] * (5 - not_evaluable) + ["PD"] * (5 - responders)
-    return outcome_table(patients(*[f"P{place}" for place in range(10)], best_response=codes))
+def test_what_each_rule_set_says_stands_beside_the_one_that_counts():
+    visits = visit("P1", "CR", "PR", "PR")
+    outcome = only(outcome_table(patients("P1"), None, visits))
+    # after CR any disease is progression by the paper; admiralonco reads on and finds a confirmed PR
+    assert (outcome.best_response, outcome.responder, outcome.progression_day) == ("SD", False, 84.0)
+    assert outcome.best_response_recist_1_1 == "SD"
+    assert outcome.best_response_admiralonco == "PR"
+    assert not outcome.rule_sets_agree
+    assert "rule sets disagree: recist-1.1 SD, admiralonco PR, irecist i" in outcome.note
+    other = only(outcome_table(patients("P1"), None, visits, rule_set="admiralonco"))
+    assert (other.best_response, other.responder) == ("PR", True)
 
 
-def test_three_of_ten_have_the_exact_interval():
-    found = endpoints(ten_patients(3))["orr"]
-    assert (found["responders"], found["n"], found["rate"]) == (3, 10, 0.3)
-    # R binom.test(3, 10): 0.06673951 0.65245285
-    assert (found["ci_low"], found["ci_high"]) == (pytest.approx(0.06673951117), pytest.approx(0.65245285006))
-    assert found["method"] == "Clopper-Pearson 95 %"
-    assert found["denominator"] == "all patients (intention to treat)"
+def test_irecist_words_are_those_of_the_outcome_where_the_study_asks_for_them():
+    outcome = only(outcome_table(patients("P1"), None, visit("P1", "PD", "PR", "PR"), rule_set="irecist"))
+    assert (outcome.best_response, outcome.confirmed, outcome.responder) == ("iPR", True, True)
+    assert outcome.best_response_recist_1_1 == "PD"
+    assert outcome.best_response_irecist == "iPR"
 
 
-def test_patients_not_evaluable_are_in_one_denominator_and_not_in_the_other():
-    found = endpoints(ten_patients(3, not_evaluable=2))
-    assert (found["orr"]["n"], found["orr_evaluable"]["n"]) == (10, 8)
-    assert found["orr"]["note"] == "2 of 10 patients not evaluable: in the denominator only"
-    assert (found["dcr"]["responders"], found["dcr_evaluable"]["responders"]) == (6, 6)
+def test_rule_sets_that_differ_in_words_only_agree():
+    outcome = only(outcome_table(patients("P1"), None, visit("P1", "NON-CR/NON-PD", "NON-CR/NON-PD")))
+    assert (outcome.best_response_recist_1_1, outcome.best_response_admiralonco) == ("SD", "NON-CR/NON-PD")
+    assert outcome.rule_sets_agree
+    assert "disagree" not in outcome.note
 
 
-def test_no_responder_is_a_rate_of_0_with_its_interval():
-    found = endpoints(ten_patients(0))["orr"]
-    assert (found["rate"], found["ci_low"]) == (0.0, 0.0)
-    assert found["ci_high"] == pytest.approx(1 - 0.025 ** (1 / 10))  # closed form at 0 of n
+def test_the_unconfirmed_response_stands_beside_the_confirmed_one():
+    outcome = only(outcome_table(patients("P1"), None, visit("P1", "PR", "SD")))
+    assert (outcome.best_response, outcome.best_response_unconfirmed) == ("SD", "PR")
 
 
-@pytest.mark.parametrize("names", [(), ("P1", "P2")])
-def test_nobody_assessed_is_no_rate(names):
-    found = endpoints(outcome_table(patients(*names)))
-    for endpoint in ("orr", "orr_evaluable", "dcr", "dcr_evaluable"):
-        assert found[endpoint]["rate"] is None
-        assert found[endpoint]["note"].startswith("not estimable")
-    assert found["pfs"]["median_days"] is None
-    assert found["pfs"]["note"].startswith("not estimable: no patient has a known duration")
-
-
-def test_median_survival_counts_those_without_followup():
-    followup = pd.DataFrame(
-        {"patient_id": list("ABCDE"), "pfs_days": [10.0, 20.0, 30.0, 40.0, 50.0], "progressed": [True] * 5}
+def test_words_of_irecist_in_visits_are_read_by_every_rule_set():
+    outcome = only(outcome_table(patients("P1"), None, visit("P1", "iUPD", "iCPD")))
+    assert (outcome.best_response, outcome.best_response_admiralonco, outcome.best_response_irecist) == (
+        "PD",
+        "PD",
+        "iCPD",
     )
-    found = endpoints(outcome_table(patients(*"ABCDEF"), None, None, followup), followup=followup)["pfs"]
-    assert (found["median_days"], found["n"], found["events"]) == (30.0, 5, 5)
-    assert found["note"].endswith("without follow-up, left out: 1 of 6 patients")
 
 
-def test_an_open_upper_limit_is_said_in_words():
-    followup = pd.DataFrame(
-        {"patient_id": list("ABCD"), "pfs_days": [10.0, 20.0, 30.0, 40.0], "progressed": [True, True, True, False]}
-    )
-    found = endpoints(outcome_table(patients(*"ABCD"), None, None, followup), followup=followup)["pfs"]
-    assert found["median_days"] == 25.0  # S is one half from 20 to 30: the middle
-    assert found["ci_high"] is None
-    assert found["note"] == "upper limit not reached in the time observed"
+def test_a_given_response_is_told_in_the_words_of_the_rule_set():
+    outcome = only(outcome_table(patients("P1", best_response=["PR"]), rule_set="irecist"))
+    assert (outcome.best_response, outcome.best_response_recist_1_1, outcome.responder) == ("iPR", "PR", True)
 
 
-def test_adverse_events_count_each_patient_once_at_the_worst_grade():
-    events = pd.DataFrame({"patient_id": ["P0", "P0", "P1", "P2", "other"], "grade": [1, 4, 3, 2, 5]})
-    found = endpoints(ten_patients(3), events)["adverse_events"]
-    assert found["n"] == 10
-    assert found["patients_with_any"] == 3
-    assert found["patients_with_grade_3_or_higher"] == 2
-    assert found["by_worst_grade"] == {"1": 0, "2": 1, "3": 1, "4": 1, "5": 0}
-    assert found["none"] == 7
+def test_a_new_lesion_that_made_the_progression_has_its_day():
+    table = lesion("P1", 30.0, 30.0, 30.0)
+    new = pd.DataFrame({"patient_id": ["P1"], "day": [84], "lesion_id": ["X"], "kind": ["new"], "status": ["present"]})
+    outcome = only(outcome_table(patients("P1"), pd.concat([table, new])))
+    assert (outcome.progression_day, outcome.new_lesion_day) == (84.0, 84.0)
+    growth = only(outcome_table(patients("P1"), lesion("P1", 30.0, 30.0, 40.0)))
+    assert growth.progression_day == 84.0
+    assert np.isnan(growth.new_lesion_day)
 
 
-def test_no_table_of_adverse_events_is_not_no_adverse_event():
-    found = endpoints(ten_patients(3))["adverse_events"]
-    assert found["patients_with_any"] is None
-    assert found["note"] == "no adverse events table"
+def test_duration_of_response_and_arm_are_kept():
+    outcome = only(outcome_table(patients("P1", arm=["A"]), lesion("P1", 30.0, 18.0, 15.0, 40.0)))
+    assert (outcome.response_day, outcome.response_days, outcome.response_ended) == (42.0, 84.0, True)
+    assert outcome.arm == "A"
 
 
-def test_sums_hold_lesions_and_for_others_the_visits():
-    table = sum_table(lesion("P2", 30.0, 18.0), pd.concat([visit("P1", "SD"), visit("P2", "PD")]))
-    assert table.fillna("-").to_numpy().tolist() == [
-        ["P1", 42.0, "-", "-", "SD"],
-        ["P2", 0.0, 30.0, 0.0, "-"],
-        ["P2", 42.0, 18.0, -40.0, "PR"],
-    ]
-    assert sum_table(None).empty
-
-
-def test_step_writes_tables_and_json_without_nan(tmp_path):
-    tables = {"patients": patients("P1", "P2"), "lesions": lesion("P1", 30.0, 18.0, 18.0)}
-    inputs = {name: tmp_path / f"in-{name}.parquet" for name in tables}
-    for name, table in tables.items():
-        write_table(table, inputs[name])
-    info = outcome_step(inputs, tmp_path, confirmation_days=28)
-    assert info == {"patients": 2, "responders": 1}
-    assert read_table(tmp_path / "outcomes.parquet")["best_response"].tolist() == ["PR", "NE"]
-    assert len(read_table(tmp_path / "sums.parquet")) == 3
-    assert read_json(tmp_path / "endpoints.json")["pfs"]["median_days"] is None
-    assert "NaN" not in json.dumps(read_json(tmp_path / "endpoints.json"))
+def test_a_patient_left_out_of_the_denominator_has_no_flags():
+    outcome = only(outcome_table(patients("P1"), missing_as_not_evaluable=False))
+    assert pd.isna([outcome.responder, outcome.disease_control, outcome.clinical_benefit]).all()
+    assert (outcome.best_response, outcome.best_response_admiralonco) == ("NE", "NE")

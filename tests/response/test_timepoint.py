@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import ResponseError
+from rabiomarkers.response.assess import assess_timepoints
+from rabiomarkers.response.lesions import Reading
 from rabiomarkers.response.timepoint import (
-    Reading,
     assess_patient,
-    assess_timepoints,
     is_partial_response,
     is_progression,
     non_target_response,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rabiomarkers.response.assess import assess_timepoints
 from rabiomarkers.response.best_response import best_response
-from rabiomarkers.response.timepoint import assess_timepoints
 from rabiomarkers.simulate.clinical import clinical_tables
 from rabiomarkers.simulate.design import design_trial
 
@@ -72,8 +72,11 @@ def test_the_course_is_the_same_with_and_without_an_effect():
 
 def test_the_tables_have_the_columns_of_the_contract(tables):
     assert {"patient_id", "subtype", "age", "prior_lines"} == set(tables.patients.columns)
-    assert list(tables.lesions.columns) == ["patient_id", "day", "lesion_id", "kind", "mm", "status"]
+    assert list(tables.lesions.columns) == ["patient_id", "day", "lesion_id", "kind", "mm", "status", "organ"]
     assert list(tables.visits.columns) == ["patient_id", "day", "overall_response"]
-    assert list(tables.followup.columns) == ["patient_id", "pfs_days", "progressed", "os_days", "died"]
+    assert list(tables.followup.columns) == [
+        *("patient_id", "pfs_days", "progressed", "os_days", "died"),
+        "treatment_end_day",
+    ]
     expected = ["patient_id", "term", "grade", "start_day", "related", "serious"]
     assert list(tables.adverse_events.columns) == expected

@@ -48,6 +48,23 @@ def test_the_leukaemia_curve_is_the_published_one():
     assert {week: round(at[week], 3) for week in expected} == expected
 
 
+def test_those_at_risk_are_the_published_ones():
+    curve = kaplan_meier(*MERCAPTOPURINE)
+    told = dict(zip(curve.times, zip(curve.at_risk, curve.events, curve.censored, strict=True), strict=True))
+    # Kalbfleisch & Prentice, table 1.2: at risk 21, 17, 15, 12, 11, 7, 6; a patient censored at 6 and at 10 was still at risk
+    at_risk = {
+        6: (21, 3, 1),
+        7: (17, 1, 0),
+        10: (15, 1, 1),
+        13: (12, 1, 0),
+        16: (11, 1, 0),
+        22: (7, 1, 0),
+        23: (6, 1, 0),
+    }
+    assert {week: tuple(map(int, told[week])) for week in at_risk} == at_risk
+    assert told[32] == (4, 0, 2)  # a time at which nobody had the event has its row too
+
+
 def test_the_median_is_the_middle_of_the_stretch_at_one_half():
     # S is 1/2 from 2 until 3: R says 2.5, lifelines 2
     assert median_survival([1, 2, 3, 4], [1, 1, 1, 1]).median == 2.5
@@ -62,6 +79,11 @@ def test_a_median_that_is_not_reached_is_absent_and_says_so():
     assert math.isnan(told.median)
     assert math.isnan(told.ci_high)
     assert told.note == "median not reached: 67% are estimated to be without the event at the last time"
+
+
+def test_nobody_has_a_curve_without_times():
+    curve = kaplan_meier([], [])
+    assert [len(part) for part in (curve.times, curve.at_risk, curve.events, curve.censored)] == [0, 0, 0, 0]
 
 
 def test_nobody_has_no_median():
@@ -108,3 +130,15 @@ def test_without_censoring_before_the_end_the_curve_is_the_share_still_waiting(p
     curve = kaplan_meier(times, [1] * len(times))
     waiting = [sum(time > at for time in times) / len(times) for at in curve.times]
     np.testing.assert_allclose(curve.survival, waiting, atol=1e-12)
+
+
+@given(survival_times)
+def test_everyone_at_risk_leaves_by_an_event_or_by_being_censored(patients):
+    times, events = zip(*patients, strict=True)
+    curve = kaplan_meier(times, events)
+    leaving = curve.events + curve.censored
+    assert curve.at_risk[0] == len(patients)
+    assert (curve.at_risk[1:] == curve.at_risk[:-1] - leaving[:-1]).all()
+    assert curve.at_risk[-1] == leaving[-1]
+    assert (curve.events.sum(), curve.censored.sum()) == (sum(events), len(events) - sum(events))
+    np.testing.assert_allclose(curve.survival, np.cumprod(1 - curve.events / curve.at_risk), atol=1e-12)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, wilcoxon
+from scipy.stats import wilcoxon
 
 from rabiomarkers.change.by_response import change_by_response
 from rabiomarkers.files import write_csv, write_json, write_table
 from rabiomarkers.publish import AS_CSV
 from rabiomarkers.report.summary import build_summary
+from rabiomarkers.results import FIRST_COLUMNS
 from rabiomarkers.tables import (
     CHANGES,
     DELTAS,
@@ -21,14 +22,15 @@ from rabiomarkers.tables import (
     FEATURES,
     LEDGER,
     ORDINATION,
-    OUTCOMES,
     PERMUTATIONS,
     PREDICTIONS,
     QC,
-    SUMS,
 )
+from tests.support.synthetic_response import endpoints_of, response_tables
 
 PRE, POST = "pre", "post"
+LATER_TABLES = frozenset({"timeline", "survival", "toxicity", "remarks"})
+FIRST_ENDPOINTS = ("orr", "dcr", "pfs", "adverse_events")
 INJECTION = "<script>alert(1)</script>"
 
 # feature: compartment, assay, unit (of the change), tier, mean before, spread, planted change, note
@@ -58,6 +60,11 @@ class Invented:
     models: bool = True
     exploratory: int = 40
     lesions: bool = True
+    arms: bool = False
+    adverse_events: bool = True
+    design: bool = True
+    rule_set: str = "recist-1.1"
+    first_version: bool = False  # only the tables and columns that the first version wrote
     note: str = ""  # a free text that ends up wherever a table has room for one
     study: str = "invented-trial"
     missing: frozenset[tuple[str, str]] = field(
@@ -67,7 +74,7 @@ class Invented:
     def response(self, index: int) -> str:
         """Best response of the patient of that number: responders first, then SD and PD in turn, the last one NE."""
         if index < self.responders:
-            return "PR"
+            return "CR" if index == 1 else "PR"
         return "NE" if index == len(self.patients) - 1 and len(self.patients) > 2 else ("SD", "PD")[index % 2]
 
 
@@ -75,7 +82,8 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
     """Write the folder and return it."""
     trial = trial or Invented()
     folder.mkdir(parents=True, exist_ok=True)
-    outcomes, ledger, features = _outcomes(trial), _ledger(trial), _features(trial)
+    response, ledger, features = response_tables(trial), _ledger(trial), _features(trial)
+    outcomes = response["outcomes"]
     deltas = _deltas(features)
     changes = _changes(features, deltas, trial)
     qc = _qc(ledger, trial)
@@ -86,23 +94,25 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
         "changes": changes,
         "deltas": deltas,
         "by_response": change_by_response(deltas, outcomes),
-        "outcomes": outcomes,
         "predictions": predictions,
         "permutations": permutations,
         "ledger": ledger,
         "qc": qc,
         "distances": distances,
         "ordination": ordination,
-        "sums": _sums(outcomes, trial),
+        **response,
     }
+    endpoints = endpoints_of(trial, outcomes)
+    if trial.first_version:
+        tables, endpoints = _of_the_first_version(tables, endpoints)
     for name, frame in tables.items():
         write_table(frame, folder / f"{name}.parquet")
-    for name in AS_CSV:
+    for name in tables.keys() & set(AS_CSV):
         write_csv(tables[name], folder / f"{name}.csv")
     summary = build_summary(
         study=trial.study,
         contrast=[PRE, POST],
-        endpoints=_endpoints(outcomes),
+        endpoints=endpoints,
         models=models,
         outcomes=outcomes,
         changes=changes,
@@ -124,26 +134,13 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
     return folder
 
 
-def _outcomes(trial: Invented) -> pd.DataFrame:
-    rows = []
-    for index, patient in enumerate(trial.patients):
-        response = trial.response(index)
-        change = {"PR": -34.0 - 6 * index, "SD": -18.5 + 4 * index, "PD": 21.0 + 3 * index, "NE": np.nan}[response]
-        rows.append(
-            {
-                "patient_id": patient,
-                "best_response": response,
-                "confirmed": True if response == "PR" else None,
-                "responder": response == "PR",
-                "disease_control": response in ("PR", "SD"),
-                "evaluable": response != "NE",
-                "pfs_days": {"PR": 240.0, "SD": 120.0, "PD": 42.0, "NE": np.nan}[response] + index,
-                "progressed": None if response == "NE" else response == "PD",
-                "best_change_percent": change if trial.lesions else np.nan,
-                "note": trial.note or ("no assessment after baseline" if response == "NE" else ""),
-            }
-        )
-    return OUTCOMES.check(pd.DataFrame(rows, columns=list(OUTCOMES.columns)))
+def _of_the_first_version(
+    tables: dict[str, pd.DataFrame], endpoints: dict[str, object]
+) -> tuple[dict[str, pd.DataFrame], dict[str, object]]:
+    """What a results folder held before there were timelines, curves, remarks and decisions."""
+    known = {name: frame for name, frame in tables.items() if name not in LATER_TABLES}
+    known |= {name: frame[sorted(FIRST_COLUMNS[name])] for name, frame in known.items() if name in FIRST_COLUMNS}
+    return known, {name: value for name, value in endpoints.items() if name in FIRST_ENDPOINTS}
 
 
 def _ledger(trial: Invented) -> pd.DataFrame:
@@ -323,45 +320,3 @@ def _verdict(count: int, trial: Invented, n: int) -> str:
     if count > 6:
         return f"not distinguishable from chance at n = {n} (p = {count}/120)"
     return f"better than chance in this cohort (p = {count}/120), exploratory: {n} of the 323 patients a stable model needs"
-
-
-def _sums(outcomes: pd.DataFrame, trial: Invented) -> pd.DataFrame:
-    known = outcomes.dropna(subset="best_change_percent")
-    rows = [
-        (patient, day, 80 * (1 + change / 100 * day / 84), change * day / 84, None if day == 0 else response)
-        for patient, change, response in zip(
-            known["patient_id"], known["best_change_percent"], known["best_response"], strict=True
-        )
-        for day in (0.0, 42.0, 84.0)
-    ]
-    return SUMS.check(pd.DataFrame(rows, columns=list(SUMS.columns)))
-
-
-def _endpoints(outcomes: pd.DataFrame) -> dict[str, object]:
-    rates = {}
-    for name, column in (("orr", "responder"), ("dcr", "disease_control")):
-        count, n = int(outcomes[column].sum()), len(outcomes)
-        span = binomtest(count, n).proportion_ci() if n else None
-        rates[name] = {
-            "responders": count,
-            "n": n,
-            "rate": count / n if n else None,
-            "ci_low": span.low if span else None,
-            "ci_high": span.high if span else None,
-            "method": "Clopper-Pearson 95 %",
-            "denominator": "all patients of the study",
-            "note": "",
-        }
-    known = outcomes.dropna(subset=["pfs_days", "progressed"])
-    return rates | {
-        "pfs": {
-            "median_days": None,
-            "ci_low": 47.0,
-            "ci_high": None,
-            "n": len(known),
-            "events": int(known["progressed"].sum()),
-            "method": "Kaplan-Meier, log-log 95 %",
-            "note": "the curve never comes down to one half",
-        },
-        "adverse_events": {"n": len(outcomes), "patients_with_any": 6, "by_worst_grade": {"1": 4, "3": 2}, "note": ""},
-    }

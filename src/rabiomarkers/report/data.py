@@ -11,8 +11,24 @@ from rabiomarkers.files import read_json, read_table
 from rabiomarkers.results import TABLES, Results
 from rabiomarkers.tables import Table
 
-OPTIONAL = frozenset({"by_response", "predictions", "permutations", "ordination", "sums"})
-"""Tables a study may have no use for: no stool, no lesions, no model."""
+OPTIONAL = frozenset(
+    {
+        "by_response",
+        "predictions",
+        "permutations",
+        "ordination",
+        "sums",
+        "timeline",
+        "survival",
+        "toxicity",
+        "remarks",
+    }
+)
+"""Tables a study may have no use for (no stool, no lesions, no model), or that an earlier version did not write."""
+
+
+LATER = "An earlier version wrote these results; rabiomarkers run adds it."
+"""Beside whatever a folder of the first version lacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +46,17 @@ class ReportData:
     qc: pd.DataFrame
     ordination: pd.DataFrame
     sums: pd.DataFrame
+    timeline: pd.DataFrame
+    survival: pd.DataFrame
+    toxicity: pd.DataFrame
+    remarks: pd.DataFrame
     summary: Mapping[str, Any]
     provenance: Mapping[str, Any]
+
+    @property
+    def of_first_version(self) -> bool:
+        """Whether the results were written before there were timelines, curves, remarks and decisions."""
+        return not self.summary.get("rule_sets")
 
 
 def data_of_results(results: Results) -> ReportData:

@@ -1,4 +1,4 @@
-"""Feature names in plain words. The name itself stays beside them on the page, as it is what one queries."""
+"""Features, responses and rule sets in plain words. The name itself stays beside them on the page, as it is what one queries."""
 
 import re
 
@@ -98,6 +98,23 @@ COLLECTIONS = {
     "PID": "Pathway Interaction Database",
     "MSIGDB": "MSigDB",
 }
+
+RESPONSES = {
+    "CR": "complete response",
+    "PR": "partial response",
+    "SD": "stable disease",
+    "NON-CR/NON-PD": "no target lesion; the others neither gone nor worse",
+    "PD": "progression",
+    "NE": "not evaluable",
+    "iCR": "complete response",
+    "iPR": "partial response",
+    "iSD": "stable disease",
+    "NON-iCR/NON-iUPD": "no target lesion; the others neither gone nor worse",
+    "iUPD": "progression, unconfirmed",
+    "iCPD": "progression, confirmed",
+}
+
+RULE_SETS = {"recist-1.1": "RECIST 1.1", "admiralonco": "admiralonco", "irecist": "iRECIST"}
 
 SCALES = {"clr": "centred log-ratio of cell fractions", "fraction": "fraction of all cells"}
 

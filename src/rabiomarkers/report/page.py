@@ -20,14 +20,10 @@ from plotly.offline import get_plotlyjs
 from rabiomarkers.files import Info
 from rabiomarkers.report.blocks import Picture, Section, pictures
 from rabiomarkers.report.data import ReportData, data_of_inputs, data_of_results
-from rabiomarkers.report.sections_findings import (
-    change_section,
-    contrast_of,
-    pairs_section,
-    response_section,
-    stool_section,
-)
+from rabiomarkers.report.sections_decision import decision_section, safety_section
+from rabiomarkers.report.sections_findings import change_section, contrast_of, pairs_section, stool_section
 from rabiomarkers.report.sections_models import model_section
+from rabiomarkers.report.sections_response import course_section, response_section
 from rabiomarkers.report.sections_samples import ledger_section, provenance_section, quality_section, trial_section
 from rabiomarkers.results import open_results
 
@@ -60,7 +56,7 @@ def report_step(inputs: Mapping[str, Path], out: Path) -> Info:
     """`report.html` from the steps' files.
 
     Inputs: `features`, `changes`, `deltas`, `outcomes`, `ledger`, `qc`, `summary`; where the study has them `by_response`,
-    `predictions`, `permutations`, `ordination`, `sums`, `provenance`.
+    `predictions`, `permutations`, `ordination`, `sums`, `timeline`, `survival`, `toxicity`, `remarks`, `provenance`.
     """
     page = render(data_of_inputs(inputs))
     _write(page, out / "report.html")
@@ -73,6 +69,9 @@ def render(data: ReportData) -> str:
         trial_section(data),
         ledger_section(data),
         response_section(data),
+        course_section(data),
+        decision_section(data),
+        safety_section(data),
         change_section(data),
         pairs_section(data),
         stool_section(data),

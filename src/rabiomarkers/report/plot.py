@@ -10,18 +10,33 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from rabiomarkers.errors import ResultsError
+from rabiomarkers.report.endpoint_tables import denominator, medians
 from rabiomarkers.report.figures.forest import forest as forest_figure
 from rabiomarkers.report.figures.ledger import ledger_map
 from rabiomarkers.report.figures.null_distribution import null_distribution as null_figure
 from rabiomarkers.report.figures.ordination import ordination_map
 from rabiomarkers.report.figures.paired import paired_lines
 from rabiomarkers.report.figures.quality import quality_bars
+from rabiomarkers.report.figures.spider import spider as spider_figure
 from rabiomarkers.report.figures.style import Message
+from rabiomarkers.report.figures.survival import ENDPOINTS, survival_curves
+from rabiomarkers.report.figures.swimmer import swimmer as swimmer_figure
 from rabiomarkers.report.figures.waterfall import waterfall as waterfall_figure
 from rabiomarkers.results import Results
 from rabiomarkers.tables import TIERS
 
-__all__ = ["forest", "ledger", "null_distribution", "ordination", "paired", "quality", "waterfall"]
+__all__ = [
+    "forest",
+    "ledger",
+    "null_distribution",
+    "ordination",
+    "paired",
+    "quality",
+    "spider",
+    "survival",
+    "swimmer",
+    "waterfall",
+]
 
 
 def paired(
@@ -41,9 +56,8 @@ def paired(
     changes = results.changes
     rows = [_feature_rows(changes, name, compartment) for name in names]
     chosen = pd.concat([changes.head(0), *rows], ignore_index=True)
-    flags = [name for name, kind in results.outcomes.dtypes.items() if str(kind) == "boolean"]
-    if colour is not None and colour not in flags:
-        raise _unknown("flag of the outcomes to colour by", colour, map(str, flags))
+    if colour is not None:
+        _check_colour(colour, _flags(results))
     return paired_lines(results.deltas, chosen, results.outcomes, contrast=_contrast(results), colour=colour)
 
 
@@ -69,6 +83,56 @@ def waterfall(
     deltas = results.deltas
     of_feature = deltas[(deltas["feature"] == colour) & (deltas["compartment"] == rows["compartment"].iloc[0])]
     return waterfall_figure(results.outcomes, deltas=of_feature, colour=colour)
+
+
+def spider(results: Results, *, colour: str = "best_response") -> go.Figure | Message:
+    """Change of the sum of target diameters from baseline over time, one line a patient.
+
+    `colour` is ``best_response`` or a flag of the outcomes (`responder`, `disease_control`, ...).
+
+    Raises
+    ------
+    ResultsError
+        No such flag, or a study without lesions or visits.
+    """
+    _check_colour(colour, ["best_response", *_flags(results)])
+    return spider_figure(results.sums, results.outcomes, colour=colour)
+
+
+def swimmer(results: Results) -> go.Figure | Message:
+    """The course of each patient on one line: treatment, response, progression, adverse events, death.
+
+    Raises
+    ------
+    ResultsError
+        The folder was written before there was a timeline.
+    """
+    return swimmer_figure(results.timeline, results.outcomes)
+
+
+def survival(results: Results, endpoint: str = "pfs", *, arm: str | None = None) -> go.Figure | Message:
+    """Kaplan-Meier curves with limits, censored patients and numbers at risk.
+
+    `endpoint` is ``pfs``, ``os`` or ``response_duration``. Where the study has arms there is a curve for each; `arm` shows one of
+    them, or with ``all`` all patients together.
+
+    Raises
+    ------
+    ResultsError
+        No such endpoint or arm, or the folder was written before there were curves.
+    """
+    if endpoint not in ENDPOINTS:
+        raise _unknown("endpoint", endpoint, ENDPOINTS)
+    curves = results.survival[results.survival["endpoint"] == endpoint]
+    if arm is not None and arm not in set(curves["arm"]):
+        raise _unknown("arm", arm, curves["arm"])
+    return survival_curves(
+        curves,
+        endpoint=endpoint,
+        patients=denominator(results.outcomes, endpoint),
+        medians=medians(results.summary, endpoint),
+        arm=arm,
+    )
 
 
 def forest(results: Results, *, tier: str | Sequence[str] = ("primary", "secondary")) -> go.Figure | Message:
@@ -120,6 +184,15 @@ def null_distribution(results: Results, model: str) -> go.Figure | Message:
 def __dir__() -> list[str]:
     """What `ra.plot.<TAB>` offers: the figures, not what they are made with."""
     return sorted(__all__)
+
+
+def _flags(results: Results) -> list[str]:
+    return [str(name) for name, kind in results.outcomes.dtypes.items() if str(kind) == "boolean"]
+
+
+def _check_colour(colour: str, known: Sequence[str]) -> None:
+    if colour not in known:
+        raise _unknown("flag of the outcomes to colour by", colour, known)
 
 
 def _feature_rows(changes: pd.DataFrame, name: str, compartment: str | None) -> pd.DataFrame:

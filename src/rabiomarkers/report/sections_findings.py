@@ -1,4 +1,4 @@
-"""The parts of the report that answer: response, change and stool."""
+"""The parts of the report about biomarkers: what changed under treatment, patient by patient, and in stool."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +10,7 @@ from rabiomarkers.report.data import ReportData
 from rabiomarkers.report.figures.forest import forest
 from rabiomarkers.report.figures.ordination import ordination_map
 from rabiomarkers.report.figures.paired import paired_lines
-from rabiomarkers.report.figures.waterfall import waterfall
-from rabiomarkers.report.labels import described, explained
-from rabiomarkers.report.summary import RA_FEATURE
+from rabiomarkers.report.labels import explained
 from rabiomarkers.report.words import (
     CANNOT_REACH,
     DASH,
@@ -20,13 +18,9 @@ from rabiomarkers.report.words import (
     absent,
     call_of_change,
     cannot_reach,
-    in_natural_order,
     interval,
     number,
     p_with_floor,
-    percent,
-    percent_change,
-    percents,
     place,
     plural,
     present,
@@ -35,23 +29,9 @@ from rabiomarkers.report.words import (
     text,
     two_lines,
     whole,
-    yes_no,
 )
 
 EXPLORATORY_SHOWN = 30
-
-RATES = {
-    "orr": "objective response (CR or PR)",
-    "orr_evaluable": "objective response, evaluable only",
-    "dcr": "disease control (CR, PR or SD)",
-    "dcr_evaluable": "disease control, evaluable only",
-}
-
-ADVERSE_EVENTS = {
-    "none": "no adverse event",
-    "patients_with_any": "any adverse event",
-    "patients_with_grade_3_or_higher": "an event of grade 3 or higher",
-}
 
 CHANGE_COLUMNS = (
     "feature",
@@ -63,35 +43,6 @@ CHANGE_COLUMNS = (
     "q",
     "effect size",
 )
-
-
-def response_section(data: ReportData) -> Section:
-    """Waterfall, rates with their denominators, and each patient's outcome."""
-    tumour = data.changes[(data.changes["feature"] == RA_FEATURE) & (data.changes["compartment"] == "tumour")]
-    deltas = data.deltas[(data.deltas["feature"] == RA_FEATURE) & (data.deltas["compartment"] == "tumour")]
-    coloured = len(tumour) > 0 and len(deltas) > 0
-    picture = Picture(
-        name="waterfall",
-        caption="Best change of the sum of target diameters from baseline; the best overall response is written at each bar. The "
-        "dotted lines are where a partial response begins and, counted from the smallest sum, progression."
-        + (f" Colour: the change of {described(RA_FEATURE)}." if coloured else ""),
-        content=waterfall(
-            data.outcomes,
-            deltas=deltas if coloured else None,
-            colour=RA_FEATURE if coloured else "best_response",
-        ),
-    )
-    return Section(
-        name="response",
-        title="Response",
-        blocks=[
-            picture,
-            _endpoint_table(data.summary),
-            _patient_table(data.outcomes),
-            _visit_table(data.sums),
-            _adverse_events(data.summary),
-        ],
-    )
 
 
 def change_section(data: ReportData) -> Section:
@@ -197,109 +148,6 @@ def stool_section(data: ReportData) -> Section:
 def contrast_of(data: ReportData) -> list[str]:
     """The names of the two timepoints that are compared."""
     return [str(name) for name in data.summary.get("contrast") or ("before", "after")]
-
-
-def _endpoint_table(summary: Mapping[str, Any]) -> Grid:
-    rows: list[tuple[str, ...]] = []
-    for key, title in RATES.items():
-        rate = summary.get(key)
-        if rate is None and key.endswith("_evaluable"):
-            continue
-        rate = rate or {}
-        counted = f"{whole(rate.get('responders'))} of {whole(rate.get('n'))}" if present(rate.get("n")) else absent()
-        span = percents(rate.get("ci_low"), rate.get("ci_high")) if present(rate.get("ci_low")) else DASH
-        about = "; ".join(part for part in (text(rate.get("denominator")), text(rate.get("method"))) if part)
-        rows.append((title, counted, percent(rate.get("rate"), rate.get("note")), span, about or absent()))
-    rows.append(_pfs_row(summary.get("pfs") or {}))
-    return Grid(
-        caption="Endpoints",
-        columns=("endpoint", "counted", "estimate", "95 % interval", "denominator and method"),
-        rows=rows,
-    )
-
-
-def _pfs_row(pfs: Mapping[str, Any]) -> tuple[str, ...]:
-    counted = (
-        f"{plural(pfs.get('events'), 'event')} in {plural(pfs.get('n'), 'patient')}"
-        if present(pfs.get("n"))
-        else absent()
-    )
-    median = f"{number(pfs['median_days'])} days" if present(pfs.get("median_days")) else absent(pfs.get("note"))
-    low, high = (
-        f"{number(pfs[name])} days" if present(pfs.get(name)) else "not reached" for name in ("ci_low", "ci_high")
-    )
-    span = f"{low} to {high}" if present(pfs.get("ci_low")) or present(pfs.get("ci_high")) else absent(pfs.get("note"))
-    about = "; ".join(part for part in (text(pfs.get("denominator")), text(pfs.get("method"))) if part)
-    return ("progression-free survival, median", counted, median, span, about or "Kaplan-Meier")
-
-
-def _patient_table(outcomes: pd.DataFrame) -> Grid:
-    rows = [
-        (
-            text(row["patient_id"]),
-            text(row["best_response"]),
-            yes_no(row["confirmed"], "not applicable"),
-            yes_no(row["responder"]),
-            yes_no(row["evaluable"]),
-            percent_change(row["best_change_percent"]) if present(row["best_change_percent"]) else "no measurement",
-            f"{number(row['pfs_days'])}, {_event(row['progressed'])}" if present(row["pfs_days"]) else "not known",
-            text(row["note"]),
-        )
-        for _, row in in_natural_order(outcomes, "patient_id").iterrows()
-    ]
-    columns = ("patient", "best response", "confirmed", "responder", "evaluable", "best change", "PFS (days)", "reason")
-    return Grid(
-        caption=f"Outcome patient by patient ({plural(len(rows), 'patient')})",
-        columns=columns,
-        rows=rows,
-        collapsed=True,
-    )
-
-
-def _visit_table(sums: pd.DataFrame) -> Grid:
-    rows = [
-        (
-            text(row["patient_id"]),
-            number(row["day"]),
-            number(row["sum_mm"], "a target lesion was not evaluated, or there is none"),
-            percent_change(row["change_percent"]) if present(row["change_percent"]) else absent(),
-            text(row["response"], "baseline"),
-        )
-        for _, row in in_natural_order(sums, "patient_id", "day").iterrows()
-    ]
-    return Grid(
-        caption="Sum of target diameters" + (f" at each of {plural(len(rows), 'visit')}" if rows else ""),
-        columns=("patient", "day", "sum (mm)", "change from baseline", "response of the visit"),
-        rows=rows,
-        note="" if rows else "The study has no table of lesions.",
-        collapsed=bool(rows),
-    )
-
-
-def _event(progressed: Any) -> str:
-    return {"yes": "progressed", "no": "censored"}.get(yes_no(progressed), "event not known")
-
-
-def _adverse_events(summary: Mapping[str, Any]) -> Grid:
-    events = summary.get("adverse_events") or {}
-    n = events.get("n")
-    grades = events.get("by_worst_grade") or {}
-    counts = {name: value for name, value in events.items() if name not in ("n", "note", "by_worst_grade")}
-    rows = [
-        (ADVERSE_EVENTS.get(name, name.replace("_", " ")), f"{whole(counts[name])} of {whole(n)}")
-        for name in sorted(counts)
-        if present(counts[name])
-    ]
-    rows += [(f"worst grade {grade}", f"{whole(grades[grade])} of {whole(n)}") for grade in sorted(grades)]
-    return Grid(
-        caption="Adverse events",
-        columns=("what", "patients"),
-        rows=rows,
-        note=""
-        if rows
-        else f"{absent(text(events.get('note'), 'the study has no table of adverse events')).capitalize()}.",
-        collapsed=bool(rows),
-    )
 
 
 def _ordered(changes: pd.DataFrame) -> pd.DataFrame:

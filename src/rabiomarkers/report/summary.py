@@ -36,7 +36,23 @@ RA_CALLS = {
     "not estimable": "Whether the tumour shows a retinoic-acid response is not estimable",
 }
 FEATURE_SETS = {"baseline": "from samples before treatment", "change": "from the change under treatment"}
-ENDPOINTS = ("orr", "orr_evaluable", "dcr", "dcr_evaluable", "pfs", "adverse_events")
+ENDPOINTS = (
+    "orr",
+    "orr_evaluable",
+    "orr_unconfirmed",
+    "dcr",
+    "dcr_evaluable",
+    "clinical_benefit",
+    "clinical_benefit_evaluable",
+    "pfs",
+    "os",
+    "response_duration",
+    "time_to_response",
+    "by_arm",
+    "rule_sets",
+    "decision",
+    "adverse_events",
+)
 
 PRIMARY_COLUMNS = (
     "compartment",
@@ -74,7 +90,7 @@ def build_summary(
     Parameters
     ----------
     endpoints
-        `orr`, `dcr`, `pfs`, `adverse_events`.
+        What the response stage found, by the names of ENDPOINTS.
     models
         One entry a model.
     outcomes, changes, ledger, qc
@@ -105,7 +121,7 @@ def answer(summary: Mapping[str, Any]) -> list[str]:
     """Five plain sentences: response, retinoic acid, the other primary features, stool, prediction."""
     retinoic_acid = summary.get("retinoic_acid") or {}
     return [
-        _response(summary.get("orr") or {}),
+        _response(summary.get("orr") or {}, summary.get("rule_sets") or {}),
         text(retinoic_acid.get("sentence"), f"{RA_CALLS[NOT_ESTIMABLE]}: its target genes were not scored."),
         _others(summary["primary"]),
         _stool(summary.get("stool") or {}),
@@ -154,7 +170,7 @@ def _samples(ledger: pd.DataFrame, status: str) -> int:
     return int((ledger["status"] == status).sum())
 
 
-def _response(orr: Mapping[str, Any]) -> str:
+def _response(orr: Mapping[str, Any], rule_sets: Mapping[str, Any]) -> str:
     if not present(orr.get("rate")):
         why = reason(orr.get("note"), "no patient has a response that can be judged")
         return f"The objective response rate is not estimable: {why}."
@@ -162,6 +178,17 @@ def _response(orr: Mapping[str, Any]) -> str:
     return (
         f"{orr['responders']} of {plural(orr['n'], 'patient')} responded: objective response rate {percent(orr['rate'])}, "
         f"exact 95 % interval {span}; denominator: {text(orr.get('denominator'), 'all patients')}."
+        + _disagreements(rule_sets)
+    )
+
+
+def _disagreements(rule_sets: Mapping[str, Any]) -> str:
+    """A sentence where the response of some patient hangs on the rule set."""
+    patients = rule_sets.get("disagreements") or []
+    if not patients:
+        return ""
+    return (
+        f" Under another rule set {plural(len(patients), 'patient')} would have another best response (see Response)."
     )
 
 

@@ -5,67 +5,36 @@ References
 Eisenhauer et al. 2009, RECIST 1.1, PMID 19097774, section 4.6 and Table 3
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rabiomarkers.errors import ResponseError
+from rabiomarkers.response import admiralonco, irecist_best
+from rabiomarkers.response.codes import NOT_DONE, PERSISTS, STABLE_OR_BETTER, as_recist
+from rabiomarkers.response.rules import BestResponse, ResponseRules, Visit
+from rabiomarkers.response.visits import one_a_day
 
-RULE_SETS = ("recist-1.1",)
-BEST_FIRST = ("CR", "PR", "SD", "PD", "NE")
-PERSISTS = "NON-CR/NON-PD"
-CODES = frozenset({*BEST_FIRST, PERSISTS})
-STABLE_OR_BETTER = frozenset({"CR", "PR", "SD", PERSISTS})
-SEVERITY = (
-    "PD",
-    "SD",
-    PERSISTS,
-    "PR",
-    "CR",
-    "NE",
-)  # which of several responses on one day counts: the first found here
-
-type Visit = tuple[float, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResponseRules:
-    """How visits become a best overall response; the names are those of `study.yaml`."""
-
-    rule_set: str = "recist-1.1"
-    confirmation_required: bool = True
-    confirmation_days: int = 28
-    """Least number of days between a response and the visit that confirms it."""
-    stable_disease_minimum_days: int = 42
-    """Stable disease counts from this day after first dose."""
-    maximum_not_evaluable_between: int = 1
-    accept_stable_disease_between: bool = False
-    """Whether one stable visit may lie between a partial response and its confirmation."""
-    missing_as_not_evaluable: bool = True
-    """Whether a patient without any assessment counts in the intention-to-treat denominator."""
-    responses_after_progression_count: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a rule set that this version does not know."""
-        if self.rule_set not in RULE_SETS:
-            raise ResponseError(
-                f"Rule set {self.rule_set!r} is not known to this version; it reads {', '.join(RULE_SETS)}. "
-                "Set response: rule_set: recist-1.1 in study.yaml."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class BestResponse:
-    """A patient's best overall response and the days that progression-free survival needs."""
-
-    response: str  # CR, PR, SD, PD or NE
-    confirmed: bool | None  # None unless the response is CR or PR
-    note: str  # the reason in words
-    progression_day: float | None = None
-    last_evaluable_day: float | None = None
+type Judgement = tuple[str, bool | None, str, float | None]
+"""Response, whether it was confirmed, why, and the day it was first seen."""
 
 
 def best_response(visits: Iterable[Visit], rules: ResponseRules | None = None) -> BestResponse:
-    """Best overall response of one patient.
+    """Best overall response of one patient under the rule set that `rules` name.
+
+    Parameters
+    ----------
+    visits
+        (day from first dose, response) pairs in any order.
+
+    Raises
+    ------
+    ResponseError
+        A response is none of CR, PR, SD, NON-CR/NON-PD, PD, NE, ND, nor a word of iRECIST.
+    """
+    rules = rules or ResponseRules()
+    return BY_RULE_SET[rules.rule_set](list(visits), rules)
+
+
+def strict(visits: Sequence[Visit], rules: ResponseRules) -> BestResponse:
+    """Best overall response by RECIST 1.1 as the paper has it.
 
     Complete and partial responses need a confirming visit (CR by CR; PR by PR or CR) at least `confirmation_days` later with
     nothing between but responses of the same or better kind, at most `maximum_not_evaluable_between` NE and, where accepted, one
@@ -76,51 +45,37 @@ def best_response(visits: Iterable[Visit], rules: ResponseRules | None = None) -
     Parameters
     ----------
     visits
-        (day from first dose, response) pairs in any order; day 0 and earlier is baseline and plays no part.
+        (day from first dose, response) pairs in any order; day 0 and earlier is baseline and plays no part. Words of iRECIST are
+        taken for what RECIST calls them, ND for NE.
 
     Raises
     ------
     ResponseError
-        A response is none of CR, PR, SD, PD, NE, NON-CR/NON-PD.
+        What `one_a_day` raises.
     """
-    rules = rules or ResponseRules()
-    reported = _one_a_day(visits)
+    daily, several = one_a_day(visits)
+    reported = [(day, "NE" if code == NOT_DONE else as_recist(code)) for day, code in daily]
     everything = _progression_after_complete(reported)
     progression = next((day for day, code in everything if code == "PD"), None)
     counted = [visit for visit in everything if progression is None or visit[0] <= progression]
     evaluable = [day for day, code in everything if code != "NE" and (progression is None or day <= progression)]
-    code, confirmed, note = _judge(everything if rules.responses_after_progression_count else counted, counted, rules)
+    judged = everything if rules.responses_after_progression_count else counted
+    counted_days = {day for day, _ in judged} if several else set()
+    code, confirmed, note, seen = _judge(judged, counted, rules)
     turned = next((told for day, told in reported if day == progression and told != "PD"), None)
+    notes = [
+        note,
+        f"{turned} on day {progression:g} after CR is progression" if turned is not None else "",
+        *(f"several responses on day {day:g}: the worst counts" for day in several if day in counted_days),
+    ]
     return BestResponse(
         response=code,
         confirmed=confirmed,
-        note=note if turned is None else f"{note}; {turned} on day {progression:g} after CR is progression",
+        note="; ".join([told for told in notes if told]),
+        day=seen,
         progression_day=progression,
         last_evaluable_day=evaluable[-1] if evaluable else None,
     )
-
-
-def normal_code(text: str) -> str:
-    """The response in capitals without stray blanks, if it is one.
-
-    Raises
-    ------
-    ResponseError
-        It is none of CR, PR, SD, PD, NE, NON-CR/NON-PD.
-    """
-    code = "".join(text.split()).upper()
-    if code not in CODES:
-        raise ResponseError(f"Response {text!r} is not known; expected one of {', '.join(sorted(CODES))}.")
-    return code
-
-
-def _one_a_day(visits: Iterable[Visit]) -> list[Visit]:
-    by_day: dict[float, set[str]] = {}
-    for day, text in visits:
-        code = normal_code(text)
-        if day > 0:
-            by_day.setdefault(day, set()).add(code)
-    return [(day, next(code for code in SEVERITY if code in codes)) for day, codes in sorted(by_day.items())]
 
 
 def _progression_after_complete(visits: Sequence[Visit]) -> list[Visit]:
@@ -131,15 +86,16 @@ def _progression_after_complete(visits: Sequence[Visit]) -> list[Visit]:
     return judged
 
 
-def _judge(responses: Sequence[Visit], counted: Sequence[Visit], rules: ResponseRules) -> tuple[str, bool | None, str]:
+def _judge(responses: Sequence[Visit], counted: Sequence[Visit], rules: ResponseRules) -> Judgement:
     for wanted in ("CR", "PR"):
         confirmation = _confirmation(responses, wanted, rules)
         if confirmation:
             first, second = confirmation
-            return wanted, True, f"{wanted} on day {first:g}, confirmed on day {second:g}"
+            return wanted, True, f"{wanted} on day {first:g}, confirmed on day {second:g}", first
         first_seen = next((day for day, code in responses if code == wanted), None)
         if first_seen is not None and not rules.confirmation_required:
-            return wanted, False, f"{wanted} on day {first_seen:g}, not confirmed (the study asks for no confirmation)"
+            told = f"{wanted} on day {first_seen:g}, not confirmed (the study asks for no confirmation)"
+            return wanted, False, told, first_seen
     return _without_response(counted, rules)
 
 
@@ -162,7 +118,7 @@ def _confirmation(visits: Sequence[Visit], wanted: str, rules: ResponseRules) ->
     return None
 
 
-def _without_response(visits: Sequence[Visit], rules: ResponseRules) -> tuple[str, bool | None, str]:
+def _without_response(visits: Sequence[Visit], rules: ResponseRules) -> Judgement:
     minimum = rules.stable_disease_minimum_days
     unconfirmed = [f"{code} on day {day:g} never confirmed" for day, code in visits if code in ("CR", "PR")][:1]
     stable = [visit for visit in visits if visit[1] in STABLE_OR_BETTER]
@@ -173,11 +129,18 @@ def _without_response(visits: Sequence[Visit], rules: ResponseRules) -> tuple[st
         kind = (
             f"{PERSISTS} (no target lesion) on day {day:g}, counted as SD" if code == PERSISTS else f"SD on day {day:g}"
         )
-        return "SD", None, f"{unconfirmed[0]}: best response SD" if unconfirmed else kind
+        return "SD", None, f"{unconfirmed[0]}: best response SD" if unconfirmed else kind, day
     early = unconfirmed or [f"{code} on day {day:g}" for day, code in stable[:1]]
     early = [f"{text}, and before day {minimum} it is not stable disease" for text in early]
     if progression is not None:
-        return "PD", None, "; ".join([*early, f"progression on day {progression:g}"])
+        return "PD", None, "; ".join([*early, f"progression on day {progression:g}"]), progression
     if early:
-        return "NE", None, f"{early[0]}: not evaluable"
-    return "NE", None, "no visit was evaluable" if visits else "no assessment after baseline"
+        return "NE", None, f"{early[0]}: not evaluable", stable[0][0]
+    return "NE", None, "no visit was evaluable" if visits else "no assessment after baseline", None
+
+
+BY_RULE_SET: Mapping[str, Callable[[Sequence[Visit], ResponseRules], BestResponse]] = {
+    "recist-1.1": strict,
+    "admiralonco": admiralonco.best,
+    "irecist": irecist_best.best,
+}

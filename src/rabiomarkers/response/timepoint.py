@@ -5,11 +5,15 @@ comparison in floating point says stable.
 
 Where the paper leaves a choice, this is the one taken:
 
-- Each day with a row after day 0 is a visit; a lesion without a row that day was not evaluated.
+- Each visit after day 0 is judged; a lesion without a row at a visit was not evaluated.
 - Baseline of a lesion is its last row on or before day 0 (first dose).
-- A lesion seen but too small to measure counts 5 mm; an absent one 0 mm.
+- A lesion seen but too small to measure counts 5 mm unless a size is given; an absent one 0 mm.
 - A visit where some target lesion was not evaluated is NE for its targets, unless the others alone already make progression.
   Its sum is unknown and cannot become the nadir.
+- Fragments of a lesion that split add up; of lesions that merged one carries the common diameter and the others add nothing, as
+  long as no row says otherwise.
+- An equivocal new lesion is no progression until it is seen unequivocally; then progression is dated back to where it was first
+  seen, unless it was absent in between.
 - Once the whole tumour was in complete response, disease seen again is progression (Table 3, footnote; nodes from 10 mm). A later
   visit where the targets are still gone and a non-target was not evaluated is NE: by Table 1 alone it would be PR, and PR after CR
   is progression.
@@ -21,63 +25,22 @@ Eisenhauer et al. 2009, RECIST 1.1, PMID 19097774, Tables 1 and 2
 Schwartz et al. 2016, clarifications, PMID 27189322
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-import pandas as pd
-
-from rabiomarkers.errors import ResponseError
-
-TOO_SMALL_TENTHS = 50
-NORMAL_NODE_TENTHS = 100
-PROGRESSION_TENTHS = 50
-
-TARGETS = ("target", "target_node")
-SIZED = ("measured", "too_small", "absent", "not_evaluated")
-STATUSES = {
-    "target": SIZED,
-    "target_node": SIZED,
-    "non_target": (*SIZED, "present", "progression"),
-    "new": (*SIZED, "present", "progression"),
-}
-FIXED_SIZES: Mapping[str, int | None] = {"absent": 0, "too_small": TOO_SMALL_TENTHS, "not_evaluated": None}
-SEEN = frozenset({"measured", "too_small", "present", "progression"})
-NON_TARGET_PERSISTS = "NON-CR/NON-PD"
-
-TIMEPOINT_COLUMNS = (
-    "patient_id",
-    "day",
-    "sum_mm",
-    "change_percent",
-    "response",
-    "sum_tenths",
-    "nadir_tenths",
-    "target_response",
-    "non_target_response",
-    "new_lesion",
-    "note",
+from rabiomarkers.response.codes import PERSISTS
+from rabiomarkers.response.lesions import (
+    GROWN,
+    NORMAL_NODE_TENTHS,
+    SEEN,
+    TARGETS,
+    Reading,
+    Visits,
+    check_readings,
+    is_disease,
 )
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """One lesion at one visit; `tenths` of a millimetre where it was measured (longest diameter, nodes: short axis)."""
-
-    lesion_id: str
-    kind: str
-    status: str
-    tenths: int | None = None
-
-    @property
-    def size(self) -> int | None:
-        """What the lesion adds to the sum, in tenths of a millimetre; None where it was not evaluated."""
-        return FIXED_SIZES.get(self.status, self.tenths)
-
-    @property
-    def gone(self) -> bool:
-        """Whether a target lesion no longer counts as disease: absent, or a node of normal size."""
-        size = self.size
-        return size is not None and (size < NORMAL_NODE_TENTHS if self.kind == "target_node" else size == 0)
+PROGRESSION_TENTHS = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,17 +78,24 @@ def target_response(targets: Sequence[Reading], *, baseline_tenths: int | None, 
     baseline_tenths, nadir_tenths
         Sum at baseline and smallest sum so far; None where a target lesion had no size at baseline: nothing to compare with.
     """
-    if baseline_tenths is None or nadir_tenths is None:
+    return _target_response(targets, [lesion.size for lesion in targets], baseline_tenths, nadir_tenths)
+
+
+def _target_response(
+    targets: Sequence[Reading], sizes: Sequence[int | None], baseline: int | None, nadir: int | None
+) -> str:
+    if baseline is None or nadir is None:
         return "NE"
-    sizes = [lesion.size for lesion in targets]
     known = [size for size in sizes if size is not None]
-    if len(known) == len(sizes) and all(lesion.gone for lesion in targets):
+    total, complete = sum(known), len(known) == len(sizes)
+    # nodes under 10 mm are no disease, so a small sum only can be complete
+    if complete and total < NORMAL_NODE_TENTHS * len(sizes) and all(lesion.gone for lesion in targets):
         return "CR"  # before progression: nodes that stay under 10 mm are normal however they vary
-    if is_progression(sum(known), nadir_tenths):
+    if is_progression(total, nadir):
         return "PD"  # also when lesions are missing: they could only add to the sum
-    if len(known) < len(sizes):
+    if not complete:
         return "NE"
-    return "PR" if is_partial_response(sum(known), baseline_tenths) else "SD"
+    return "PR" if is_partial_response(total, baseline) else "SD"
 
 
 def non_target_response(statuses: Iterable[str]) -> str | None:
@@ -133,11 +103,11 @@ def non_target_response(statuses: Iterable[str]) -> str | None:
     found = set(statuses)
     if not found:
         return None
-    if "progression" in found:
+    if found & GROWN:
         return "PD"
     if "not_evaluated" in found:
         return "NE"
-    return "CR" if found == {"absent"} else NON_TARGET_PERSISTS
+    return "CR" if found == {"absent"} else PERSISTS
 
 
 def overall_response(target: str | None, non_target: str | None, *, new_lesion: bool) -> str:
@@ -151,7 +121,7 @@ def overall_response(target: str | None, non_target: str | None, *, new_lesion: 
     return target
 
 
-def assess_patient(visits: Mapping[float, Sequence[Reading]]) -> list[TimePoint]:
+def assess_patient(visits: Visits) -> list[TimePoint]:
     """Every visit of one patient, baseline first.
 
     Parameters
@@ -162,73 +132,81 @@ def assess_patient(visits: Mapping[float, Sequence[Reading]]) -> list[TimePoint]
     Raises
     ------
     ResponseError
-        A lesion has a status its kind cannot have, is measured without a size, changes its kind, or is read twice on one day.
+        A lesion has a status its kind cannot have, is measured without a size, changes its kind, is read twice on one day, or is
+        part of a lesion that is none of the patient's targets.
     """
-    _check(visits)
+    check_readings(visits)
     days = sorted(visits)
     baseline = {lesion.lesion_id: lesion for day in days if day <= 0 for lesion in visits[day] if lesion.kind != "new"}
     later = [day for day in days if day > 0]
     if not baseline:
         note = "no assessment on or before day 0 (first dose) to compare with"
-        return [_without_baseline(day, visits[day], note) for day in later]
-    return _follow(baseline, max(day for day in days if day <= 0), {day: visits[day] for day in later})
-
-
-def _follow(
-    baseline: Mapping[str, Reading], baseline_day: float, visits: Mapping[float, Sequence[Reading]]
-) -> list[TimePoint]:
-    sizes = [lesion.size for lesion in baseline.values() if lesion.kind in TARGETS]
+        certain = _dated_back(visits, later)
+        return [_without_baseline(day, visits[day], certain, note) for day in later]
+    sizes = [lesion.size for lesion in _targets_of(baseline, baseline.values())]
     start = sum(size for size in sizes if size is not None) if None not in sizes else None
-    course = _Course(
-        baseline=baseline, start=start or None, nadir=start or None
-    )  # a sum of 0 is nothing to compare with
-    change = None if course.start is None else 0.0
-    points = [
-        TimePoint(
-            day=baseline_day, response=None, sum_tenths=course.start, nadir_tenths=course.start, change_percent=change
-        )
-    ]
-    for day, lesions in visits.items():
-        point = _assess_visit(day, lesions, course)
-        points.append(point)
-        if point.sum_tenths is not None and course.nadir is not None:
-            course = replace(course, nadir=min(course.nadir, point.sum_tenths))
-        if point.response == "CR" and course.complete_on is None:
-            course = replace(course, complete_on=day)
+    start = start or None  # a sum of 0 is nothing to compare with
+    course = _Course(baseline=baseline, start=start, nadir=start, dated_back=_dated_back(visits, later))
+    change = None if start is None else 0.0
+    first = max(day for day in days if day <= 0)
+    points = [TimePoint(day=first, response=None, sum_tenths=start, nadir_tenths=start, change_percent=change)]
+    for day in later:
+        points.append(_assess_visit(day, visits[day], course))
+        course.remember(points[-1])
     return points
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Course:
-    """What earlier visits left behind for the next one."""
+    """What earlier visits leave behind for the next one."""
 
-    baseline: Mapping[str, Reading]
+    baseline: dict[str, Reading]
     start: int | None
     nadir: int | None
+    dated_back: frozenset[tuple[str, float]]
+    """Equivocal sightings of new lesions that turned out to be real."""
     complete_on: float | None = None
+    fragments: dict[str, Reading] = field(default_factory=dict)
+    merged: dict[str, Reading] = field(default_factory=dict)
+
+    def remember(self, point: TimePoint) -> None:
+        if point.sum_tenths is not None and self.nadir is not None:
+            self.nadir = min(self.nadir, point.sum_tenths)
+        if point.response == "CR" and self.complete_on is None:
+            self.complete_on = point.day
 
 
 def _assess_visit(day: float, lesions: Sequence[Reading], course: _Course) -> TimePoint:
     read = {lesion.lesion_id: lesion for lesion in lesions if lesion.kind != "new"}
-    late = sorted(set(read) - set(course.baseline))
-    followed = [read.get(name) or _not_evaluated(lesion) for name, lesion in course.baseline.items()]
-    followed += [read[name] for name in late]
-    # a target lesion without a baseline is disease that is seen, yet no part of a sum that can be compared
-    targets = [
-        _not_evaluated(lesion) if lesion.lesion_id in late else lesion for lesion in followed if lesion.kind in TARGETS
-    ]
-    unknown = [lesion.lesion_id for lesion in targets if lesion.size is None]
-    non_target = non_target_response(lesion.status for lesion in followed if lesion.kind == "non_target")
-    target = target_response(targets, baseline_tenths=course.start, nadir_tenths=course.nadir) if targets else None
-    new = sorted(lesion.lesion_id for lesion in lesions if lesion.kind == "new" and lesion.status in SEEN)
+    news = [lesion for lesion in lesions if lesion.kind == "new"] if len(read) < len(lesions) else []
+    followed, late, changed = _followed(read, course)
+    targets = [lesion for lesion in followed if lesion.kind in TARGETS]
+    sizes = [lesion.size for lesion in targets]
+    unknown = [lesion.lesion_id for lesion, size in zip(targets, sizes, strict=True) if size is None]
+    non_target = non_target_response([lesion.status for lesion in followed if lesion.kind == "non_target"])
+    target = (
+        _target_response(targets, sizes, course.start, course.nadir)
+        if targets or any(lesion.kind in TARGETS for lesion in late)
+        else None
+    )
+    if target in ("CR", "PR", "SD") and any(lesion.kind in TARGETS for lesion in late):
+        target = "NE"
+    new = sorted(
+        lesion.lesion_id for lesion in news if lesion.status in SEEN or (lesion.lesion_id, day) in course.dated_back
+    )
     response = overall_response(target, non_target, new_lesion=bool(new))
-    total = None if unknown or course.start is None else sum(lesion.size or 0 for lesion in targets)
-    judged, why = _after_complete(response, followed, course.complete_on)
+    judged, why = _after_complete(response, [*followed, *late], course.complete_on)
+    total = None
+    if not unknown and targets and course.start is not None and target != "NE":
+        total = sum([size for size in sizes if size is not None])
+    unsure = [lesion.lesion_id for lesion in news if lesion.status == "equivocal" and lesion.lesion_id not in new]
     notes = [
         f"new lesion {', '.join(new)}" if new else "",
+        *_equivocal_notes(new, unsure, news),
         f"not evaluated: {', '.join(unknown)}" if unknown and target == "NE" else "",
-        f"no baseline for {', '.join(late)}" if late else "",
+        f"no baseline for {', '.join(lesion.lesion_id for lesion in late)}" if late else "",
         "no target sum at baseline" if targets and course.start is None else "",
+        *changed,
         why,
     ]
     return TimePoint(
@@ -240,15 +218,86 @@ def _assess_visit(day: float, lesions: Sequence[Reading], course: _Course) -> Ti
         target=target,
         non_target=non_target,
         new_lesion=bool(new),
-        note="; ".join(note for note in notes if note),
+        note="; ".join([note for note in notes if note]),
     )
+
+
+def _followed(read: dict[str, Reading], course: _Course) -> tuple[list[Reading], list[Reading], list[str]]:
+    """What is judged at this visit (lesions of the baseline and their fragments, those without a row as not evaluated), lesions
+    without a baseline, and what split or merged in words."""
+    plain = not (course.fragments or course.merged)
+    if plain and read.keys() == course.baseline.keys() and all(lesion.part_of is None for lesion in read.values()):
+        return list(read.values()), [], []
+    changed = _remember_parts(read, course)
+    known = course.baseline | course.fragments
+    full = {name: read.get(name) or course.merged.get(name) or _not_evaluated(lesion) for name, lesion in known.items()}
+    late = [lesion for name, lesion in sorted(read.items()) if name not in known]
+    parts = {lesion.part_of for lesion in full.values() if lesion.part_of and lesion.status != "merged"}
+    whole = [lesion for name, lesion in full.items() if not (name in parts and name not in read)]
+    targets = _targets_of(full, [lesion for lesion in whole if lesion.kind in TARGETS])
+    return [*targets, *(lesion for lesion in whole if lesion.kind not in TARGETS)], late, changed
+
+
+def _remember_parts(read: dict[str, Reading], course: _Course) -> list[str]:
+    changed = []
+    for name, lesion in read.items():
+        if lesion.status == "merged":
+            if name not in course.merged:
+                changed.append(f"{name} merged into {lesion.part_of}")
+            course.merged[name] = lesion
+            continue
+        course.merged.pop(name, None)
+        if lesion.part_of is not None and name not in course.baseline and name not in course.fragments:
+            course.fragments[name] = lesion
+            changed.append(f"{lesion.part_of} split: {name}")
+    return changed
+
+
+def _targets_of(read: dict[str, Reading], lesions: Iterable[Reading]) -> list[Reading]:
+    """The targets whose sizes add up: a merged lesion is counted in the one that carries the common diameter."""
+    targets = []
+    for lesion in lesions:
+        if lesion.kind not in TARGETS:
+            continue
+        if lesion.status != "merged":
+            targets.append(lesion)
+        elif lesion.part_of not in read:  # the carrier has no row of its own at any visit so far
+            targets.append(_not_evaluated(lesion))
+    return targets
+
+
+def _equivocal_notes(new: Sequence[str], unsure: Sequence[str], news: Sequence[Reading]) -> list[str]:
+    if not news:
+        return []
+    back = [lesion.lesion_id for lesion in news if lesion.status == "equivocal" and lesion.lesion_id in new]
+    return [
+        f"equivocal here, unequivocal later: {', '.join(sorted(back))}" if back else "",
+        f"equivocal new lesion {', '.join(sorted(unsure))}" if unsure else "",
+    ]
+
+
+def _dated_back(visits: Visits, days: Sequence[float]) -> frozenset[tuple[str, float]]:
+    """(lesion, day) of each equivocal sighting that a later visit confirmed without an absence between."""
+    waiting: dict[str, list[float]] = {}
+    found: set[tuple[str, float]] = set()
+    for day in days:
+        for lesion in visits[day]:
+            if lesion.kind != "new":
+                continue
+            if lesion.status == "equivocal":
+                waiting.setdefault(lesion.lesion_id, []).append(day)
+            elif lesion.status in SEEN:
+                found |= {(lesion.lesion_id, earlier) for earlier in waiting.pop(lesion.lesion_id, [])}
+            elif lesion.status == "absent":
+                waiting.pop(lesion.lesion_id, None)
+    return frozenset(found)
 
 
 def _after_complete(response: str, lesions: Sequence[Reading], complete_on: float | None) -> tuple[str, str]:
     """A visit's response once the whole tumour was in complete response, and why it is not the one of Tables 1 and 2."""
     if complete_on is None or response in ("CR", "PD"):
         return response, ""
-    if _disease_seen(lesions):
+    if any(is_disease(lesion) for lesion in lesions):
         return "PD", f"disease seen again after the complete response on day {complete_on:g}"
     return "NE", f"whether the complete response of day {complete_on:g} lasts was not evaluated"
 
@@ -257,102 +306,10 @@ def _not_evaluated(lesion: Reading) -> Reading:
     return Reading(lesion_id=lesion.lesion_id, kind=lesion.kind, status="not_evaluated")
 
 
-def _disease_seen(lesions: Sequence[Reading]) -> bool:
-    return any(
-        lesion.size is not None and not lesion.gone if lesion.kind in TARGETS else lesion.status in SEEN
-        for lesion in lesions
+def _without_baseline(
+    day: float, lesions: Sequence[Reading], dated_back: frozenset[tuple[str, float]], note: str
+) -> TimePoint:
+    new = any(
+        lesion.kind == "new" and (lesion.status in SEEN or (lesion.lesion_id, day) in dated_back) for lesion in lesions
     )
-
-
-def _without_baseline(day: float, lesions: Sequence[Reading], note: str) -> TimePoint:
-    new = any(lesion.kind == "new" and lesion.status in SEEN for lesion in lesions)
     return TimePoint(day=day, response="PD" if new else "NE", new_lesion=new, note=note)
-
-
-def _check(visits: Mapping[float, Sequence[Reading]]) -> None:
-    faults: list[str] = []
-    kinds: dict[str, str] = {}
-    for day, lesions in sorted(visits.items()):
-        names = [lesion.lesion_id for lesion in lesions]
-        faults += [f"{name} is read twice on day {day:g}" for name in sorted(set(names)) if names.count(name) > 1]
-        for lesion in lesions:
-            where = f"{lesion.lesion_id} on day {day:g}"
-            if lesion.status not in STATUSES.get(lesion.kind, ()):
-                faults.append(f"{where} is a {lesion.kind} lesion with status {lesion.status!r}")
-            elif (
-                lesion.status == "measured" and lesion.kind in TARGETS and (lesion.tenths is None or lesion.tenths < 0)
-            ):
-                faults.append(f"{where} is measured but has no size")
-            if kinds.setdefault(lesion.lesion_id, lesion.kind) != lesion.kind:
-                faults.append(f"{where} is {lesion.kind} and was {kinds[lesion.lesion_id]}")
-    if faults:
-        raise ResponseError(
-            f"Lesions cannot be read: {'; '.join(faults)}. Targets are measured, too_small, absent or not_evaluated; "
-            "others may also be present or progression; a lesion has one kind and one row a day."
-        )
-
-
-def assess_timepoints(lesions: pd.DataFrame) -> pd.DataFrame:
-    """RECIST 1.1 response at every visit of every patient.
-
-    Parameters
-    ----------
-    lesions
-        Columns of `lesions.csv`; `tenths` (integer tenths of a millimetre) is used where it is there, else `mm` is rounded to
-        tenths.
-
-    Returns
-    -------
-    One row a patient and visit, sorted, the baseline included (its `response` is empty): `patient_id, day, sum_mm,
-    change_percent` (of the sum, from baseline), `response, sum_tenths, nadir_tenths, target_response, non_target_response,
-    new_lesion, note`.
-
-    Raises
-    ------
-    ResponseError
-        Rows that cannot be read as RECIST reads them; all of the first patient concerned are named.
-    """
-    tenths = lesions["tenths"] if "tenths" in lesions.columns else (lesions["mm"] * 10).round()
-    columns = (lesions["patient_id"], lesions["day"], lesions["lesion_id"], lesions["kind"], lesions["status"], tenths)
-    patients: dict[str, dict[float, list[Reading]]] = {}
-    for patient, day, name, kind, status, size in zip(*(column.tolist() for column in columns), strict=True):
-        reading = Reading(
-            lesion_id=str(name), kind=kind, status=status, tenths=None if pd.isna(size) else round(float(size))
-        )
-        patients.setdefault(patient, {}).setdefault(float(day), []).append(reading)
-    rows = [
-        _row(patient, point) for patient, visits in sorted(patients.items()) for point in _assess_named(patient, visits)
-    ]
-    return _typed(pd.DataFrame(rows, columns=list(TIMEPOINT_COLUMNS)))
-
-
-def _assess_named(patient: str, visits: Mapping[float, Sequence[Reading]]) -> list[TimePoint]:
-    try:
-        return assess_patient(visits)
-    except ResponseError as error:
-        raise ResponseError(f"Patient {patient}: {error}") from None
-
-
-def _row(patient: str, point: TimePoint) -> tuple[object, ...]:
-    total = None if point.sum_tenths is None else point.sum_tenths / 10
-    return (
-        patient,
-        point.day,
-        total,
-        point.change_percent,
-        point.response,
-        point.sum_tenths,
-        point.nadir_tenths,
-        point.target,
-        point.non_target,
-        point.new_lesion,
-        point.note,
-    )
-
-
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    kinds = dict.fromkeys(("day", "sum_mm", "change_percent"), "float64") | dict.fromkeys(
-        ("sum_tenths", "nadir_tenths"), "Int64"
-    )
-    texts = ("patient_id", "response", "target_response", "non_target_response", "note")
-    return frame.astype(kinds | dict.fromkeys(texts, pd.StringDtype(na_value=float("nan"))) | {"new_lesion": "boolean"})

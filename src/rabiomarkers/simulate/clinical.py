@@ -16,6 +16,7 @@ from rabiomarkers.simulate.design import Design, Patient, stream
 type Progression = Literal["", "growth", "new lesion", "non-target"]
 
 ASSESSMENT_INTERVALS = (49, 56)  # days between scans
+ORGANS = {"T1": "liver", "T2": "lung", "T3": "soft tissue", "T4": "liver", "N1": "lymph node", "NT1": "bone", "NEW1": "liver"}
 SUBTYPES = ("HR+/HER2-", "TNBC")
 
 # term, chance, severest grade seen, whether the treatment is blamed
@@ -170,7 +171,7 @@ def _seen(lesion: _Lesion, visit: _Visit, rng: np.random.Generator) -> tuple[int
 def _row(day: int, lesion_id: str, kind: str, tenths: int, status: str) -> dict[str, object]:
     sized = status in ("measured", "too_small") or (status == "absent" and kind != "non_target")
     mm = f"{tenths // 10}.{tenths % 10}" if sized else ""
-    return {"day": day, "lesion_id": lesion_id, "kind": kind, "mm": mm, "status": status}
+    return {"day": day, "lesion_id": lesion_id, "kind": kind, "mm": mm, "status": status, "organ": ORGANS[lesion_id]}
 
 
 def _followup(last_day: int, progressed: bool, rng: np.random.Generator) -> dict[str, object]:
@@ -181,6 +182,7 @@ def _followup(last_day: int, progressed: bool, rng: np.random.Generator) -> dict
         "progressed": str(progressed).lower(),
         "os_days": last_day + later,
         "died": str(died).lower(),
+        "treatment_end_day": last_day if progressed else "",
     }
 
 

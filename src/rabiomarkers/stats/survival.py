@@ -1,4 +1,4 @@
-"""The median of a Kaplan-Meier curve, by the conventions of R's `survfit`."""
+"""Kaplan-Meier curves and their median, by the conventions of R's `survfit`."""
 
 import warnings
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from rabiomarkers.errors import StatisticsError
 
 type Vector = NDArray[np.float64]
+type Integers = NDArray[np.int64]
 
 TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))  # what R allows when it asks whether a curve is at one half
 
@@ -27,12 +28,18 @@ class MedianSurvival:
 
 @dataclass(frozen=True, kw_only=True)
 class SurvivalCurve:
-    """Kaplan-Meier estimate at each distinct time with its pointwise log-log limits, which are NaN where S is 0 or 1."""
+    """Kaplan-Meier estimate at each distinct time, of an event or a censoring; all fields are as long as `times`.
+
+    The pointwise log-log limits are NaN where S is 0 or 1.
+    """
 
     times: Vector
     survival: Vector
     low: Vector
     high: Vector
+    at_risk: Integers  # patients with neither event nor censoring before the time
+    events: Integers  # patients with the event at the time
+    censored: Integers  # patients censored at the time
 
 
 def kaplan_meier(durations: ArrayLike, events: ArrayLike, *, level: float = 0.95) -> SurvivalCurve:
@@ -58,6 +65,9 @@ def kaplan_meier(durations: ArrayLike, events: ArrayLike, *, level: float = 0.95
     from scipy.stats import CensoredData, ecdf
 
     known_durations, known_events = _known(durations, events)
+    times, place = np.unique(known_durations, return_inverse=True)
+    at_time = np.bincount(place, minlength=len(times))
+    happened = np.bincount(place[known_events == 1], minlength=len(times))
     curve = ecdf(CensoredData.right_censored(known_durations, known_events == 0)).sf
     with warnings.catch_warnings():  # where S is 0 or 1 there is no limit, and that is meant
         warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
@@ -67,6 +77,9 @@ def kaplan_meier(durations: ArrayLike, events: ArrayLike, *, level: float = 0.95
         survival=curve.probabilities,
         low=limits.low.probabilities,
         high=limits.high.probabilities,
+        at_risk=at_time[::-1].cumsum()[::-1],
+        events=happened,
+        censored=at_time - happened,
     )
 
 
@@ -108,18 +121,30 @@ def _note(curve: SurvivalCurve, median: float) -> str:
     return ""
 
 
-def _known(durations: ArrayLike, events: ArrayLike) -> tuple[Vector, Vector]:
+def checked_times(durations: ArrayLike, events: ArrayLike) -> tuple[Vector, Vector]:
+    """Durations and events as floats, NaN where one is unknown.
+
+    Raises
+    ------
+    StatisticsError
+        As `kaplan_meier`.
+    """
     time = np.asarray(durations, dtype=np.float64).ravel()
     event = np.asarray(events, dtype=np.float64).ravel()
     if len(time) != len(event):
         raise StatisticsError(f"Survival needs one event for each duration; there are {len(time)} and {len(event)}.")
     known = ~(np.isnan(time) | np.isnan(event))
-    time, event = time[known], event[known]
-    if np.any(time < 0) or np.any(np.isinf(time)):
+    if np.any(time[known] < 0) or np.any(np.isinf(time[known])):
         raise StatisticsError("Survival needs durations that are finite and not negative, counted from the first dose.")
-    if not np.isin(event, (0.0, 1.0)).all():
+    if not np.isin(event[known], (0.0, 1.0)).all():
         raise StatisticsError("Survival needs events that are 1 (happened) or 0 (censored).")
     return time, event
+
+
+def _known(durations: ArrayLike, events: ArrayLike) -> tuple[Vector, Vector]:
+    time, event = checked_times(durations, events)
+    known = ~(np.isnan(time) | np.isnan(event))
+    return time[known], event[known]
 
 
 def _first_half(times: Vector, curve: Vector) -> float:

@@ -10,17 +10,20 @@ from rabiomarkers.report.figures.style import (
     BLACK,
     FALL_TO_RISE,
     GREY,
-    RESPONSE_COLOURS,
+    PERSISTS,
     Message,
     dressed,
+    in_response_order,
     label,
+    mark_look,
+    response_class,
+    response_look,
 )
-from rabiomarkers.report.words import percent_change, plural, signed
+from rabiomarkers.report.words import number, percent_change, plural, present, signed
 
 FEWEST_PLACES = 6
 MANY_PLACES = 40  # beyond which the figure is as wide as its bars need and the page scrolls it
-PLACE_WIDTH, MARGINS = 20, 180  # pixels
-RESPONSES = ("CR", "PR", "SD", "PD", "NE")
+PLACE_WIDTH, LETTER, MARGINS = 20, 7, 180  # pixels
 
 
 def waterfall(
@@ -52,6 +55,8 @@ def waterfall(
     else:
         coloured = _by_change(figure, measured, deltas.set_index("patient_id"), colour)
     _without_measurement(figure, unmeasured)
+    reach = _reach(measured["best_change_percent"])
+    _new_lesions(figure, pd.concat([measured, unmeasured]), reach)
     _guides(figure)
     title = f"Best change of the sum of target diameters: {len(measured)} of {len(outcomes)} patients measured"
     dressed(figure, title=title, detail=coloured, height=450)
@@ -59,8 +64,8 @@ def waterfall(
     figure.update_xaxes(
         type="category", categoryorder="array", categoryarray=order, title_text="patient", showgrid=False
     )
-    _places(figure, len(order))
-    figure.update_yaxes(title_text="change from baseline (%)", range=_reach(measured["best_change_percent"]))
+    _places(figure, len(order), _longest_line(outcomes["best_response"]))
+    figure.update_yaxes(title_text="change from baseline (%)", range=reach)
     return figure
 
 
@@ -72,19 +77,21 @@ def _guides(figure: go.Figure) -> None:
         figure.add_hline(y=level, line=line, annotation_text=said, annotation_font_color="#555B63", **place)
 
 
-def _places(figure: go.Figure, count: int) -> None:
-    """Room for every patient's name; a lone bar does not fill the figure."""
+def _places(figure: go.Figure, count: int, letters: int) -> None:
+    """Room for every patient's name and response; a lone bar does not fill the figure."""
     if count > MANY_PLACES:
-        figure.update_layout(width=MARGINS + PLACE_WIDTH * count)
+        figure.update_layout(width=MARGINS + max(PLACE_WIDTH, LETTER * letters + 4) * count)
         figure.update_xaxes(tickangle=-90, dtick=1, tickfont_size=10)
     figure.update_xaxes(range=[-0.6, max(count, FEWEST_PLACES) - 0.4])
 
 
 def _by_response(figure: go.Figure, measured: pd.DataFrame) -> None:
-    for response in RESPONSES:
+    for response in in_response_order(measured["best_response"]):
         rows = measured[measured["best_response"] == response]
-        if len(rows):
-            figure.add_bar(name=response, marker_color=RESPONSE_COLOURS[response], marker_line_width=0, **_bars(rows))
+        look = {"color": response_look(response).colour, "line": {"width": 0}}
+        if response_class(response) == PERSISTS:
+            look["pattern"] = {"shape": "/", "fgcolor": "white"}
+        figure.add_bar(name=f"{response} ({len(rows)})", marker=look, **_bars(rows))
 
 
 def _by_change(figure: go.Figure, measured: pd.DataFrame, deltas: pd.DataFrame, feature: str) -> str:
@@ -129,7 +136,7 @@ def _bars(rows: pd.DataFrame, extra: list[str] | None = None) -> dict[str, Any]:
     return {
         "x": [label(patient) for patient in rows["patient_id"]],
         "y": rows["best_change_percent"].tolist(),
-        "text": rows["best_response"].tolist(),
+        "text": [_written(response) for response in rows["best_response"]],
         "textposition": "outside",
         "textangle": 0,
         "cliponaxis": False,
@@ -148,15 +155,44 @@ def _without_measurement(figure: go.Figure, rows: pd.DataFrame) -> None:
         x=[label(patient) for patient in rows["patient_id"]],
         y=[0] * len(rows),
         mode="markers+text",
-        name="not measured",
+        name=f"not measured ({len(rows)})",
         marker={"symbol": "x-thin", "size": 10, "line": {"width": 2, "color": BLACK}},
-        text=rows["best_response"].tolist(),
+        text=[_written(response) for response in rows["best_response"]],
         textposition="bottom center",
         hovertext=[
             f"{patient}<br>{reason}" for patient, reason in zip(rows["patient_id"].map(label), reasons, strict=True)
         ],
         hoverinfo="text",
     )
+
+
+def _new_lesions(figure: go.Figure, outcomes: pd.DataFrame, reach: list[float]) -> None:
+    """A sign across the zero line from the bar of whoever progressed by a new lesion: the bar does not tell that."""
+    rows = outcomes[[present(day) for day in outcomes["new_lesion_day"]]]
+    if rows.empty:
+        return
+    apart = 0.035 * (reach[1] - reach[0])
+    figure.add_scatter(
+        x=[label(patient) for patient in rows["patient_id"]],
+        y=[-apart if present(change) and change > 0 else apart for change in rows["best_change_percent"]],
+        mode="markers",
+        name=f"progression by a new lesion ({len(rows)})",
+        marker=mark_look("new_lesion", 0.85),
+        hovertext=[
+            f"{label(patient)}<br>progression by a new lesion on day {number(day)}"
+            for patient, day in zip(rows["patient_id"], rows["new_lesion_day"], strict=True)
+        ],
+        hoverinfo="text",
+    )
+
+
+def _written(response: str) -> str:
+    """The response as it stands at a bar; long ones in two lines."""
+    return label(response).replace("/", "/<br>")
+
+
+def _longest_line(responses: pd.Series) -> int:
+    return max(len(line) for response in responses for line in _written(response).split("<br>"))
 
 
 def _reach(changes: pd.Series) -> list[float]:

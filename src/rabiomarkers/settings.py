@@ -1,0 +1,263 @@
+"""The settings of a study: what `study.yaml` may say, each key with its default."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+type Share = Annotated[float, Field(ge=0, le=1)]
+type Rate = Annotated[float, Field(gt=0, lt=1)]
+type Count = Annotated[int, Field(ge=0)]
+type Positive = Annotated[int, Field(ge=1)]
+type Above = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _feature_or_pattern(text: str) -> str:
+    """The entry of a plan as it stands; one that names nothing would be planned as a feature without a name."""
+    if not text.strip() or not text.rpartition(":")[2].strip():
+        raise wrong("a feature or a pattern, such as NLR, clr_* or blood:NLR", "name the feature or remove the entry")
+    return text
+
+
+def _possible_folder(path: Path) -> Path:
+    if "\x00" in str(path):
+        raise wrong("the path of a folder", "correct the path")
+    return path
+
+
+def wrong(expected: str, remedy: str) -> PydanticCustomError:
+    """A mistake in the words of this project: what was expected and what to do."""
+    return PydanticCustomError("study", "{expected}", {"expected": expected, "remedy": remedy})
+
+
+type Planned = Annotated[str, AfterValidator(_feature_or_pattern)]
+type Folder = Annotated[Path, AfterValidator(_possible_folder)]
+
+
+class Settings(BaseModel):
+    """Base of every settings model: fixed once read, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class TimepointSettings(Settings):
+    """When samples are taken."""
+
+    name: Annotated[str, Field(pattern=f"^{NAME}$")]
+    """As in the column `timepoint` of the sample sheet."""
+    day: int
+    """Days from first dose."""
+
+
+class StageSettings(Settings):
+    """A two-stage design in numbers: after `first_n` patients the trial stops with `first_stop` responders or fewer, and of all
+    `n` patients `stop` responders or fewer are too few."""
+
+    first_n: Positive
+    first_stop: Count
+    n: Positive
+    stop: Count
+
+    @model_validator(mode="after")
+    def _second_stage_follows_the_first(self) -> Self:
+        if not (self.first_n < self.n and self.first_stop < self.first_n and self.first_stop <= self.stop < self.n):
+            raise wrong("first_stop < first_n < n and first_stop <= stop < n", "correct the numbers of the design")
+        return self
+
+
+class DesignSettings(Settings):
+    """The two-stage design (Simon 1989) that the trial decides by."""
+
+    null_rate: Rate
+    """The response rate that is too low to be of interest."""
+    target_rate: Rate
+    """The response rate that is worth a further trial."""
+    type_1_error: Rate = 0.05
+    power: Rate = 0.8
+    kind: Literal["optimal", "minimax"] = "optimal"
+    """Fewest patients on average if the treatment does nothing, or fewest patients at most; searched for."""
+    stages: StageSettings | None = None
+    """The protocol's own numbers, where the design is not to be searched for."""
+
+    @model_validator(mode="after")
+    def _target_is_higher(self) -> Self:
+        if self.null_rate >= self.target_rate:
+            raise wrong("a target_rate above the null_rate", "correct the two rates")
+        return self
+
+
+class ResponseSettings(Settings):
+    """How response is judged."""
+
+    rule_set: Literal["recist-1.1", "admiralonco", "irecist"] = "recist-1.1"
+    """The rule set of the outcomes; what the others would say stands beside it."""
+    confirmation_required: bool = True
+    """Whether CR and PR count only when a later visit confirms them."""
+    confirmation_days: Count = 28
+    """Smallest distance in days of the confirming visit."""
+    stable_disease_minimum_days: Count = 42
+    """Days from first dose from which SD counts as stable disease; earlier it is NE."""
+    maximum_not_evaluable_between: Count = 1
+    """How many NE may lie between a response and its confirmation."""
+    accept_stable_disease_between: bool = False
+    """Whether one SD may lie between a PR and its confirmation."""
+    missing_as_not_evaluable: bool = True
+    """Whether a patient without any assessment counts as NE, in the denominator, or is left out."""
+    responses_after_progression_count: bool = False
+    progression_confirmation_days: Count = 28
+    """iRECIST: smallest distance in days between an unconfirmed progression and the visit that confirms it."""
+    clinical_benefit_days: Count = 168
+    """From which day on stable disease without progression is clinical benefit (24 weeks)."""
+    maximum_gap_days: Positive | None = None
+    """A progression or death more than this many days after the last evaluable visit is censored there; null: it never is."""
+    prior: tuple[Above, Above] = (0.5, 0.5)
+    """Beta prior of the response rate (Jeffreys)."""
+    design: DesignSettings | None = None
+    """The two-stage design of the trial, if it has one."""
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """What decides a patient's best response, by the names of `ResponseRules`."""
+        others = {"clinical_benefit_days", "maximum_gap_days", "prior", "design"}
+        return self.model_dump(mode="json", exclude=others)
+
+    @property
+    def endpoints(self) -> dict[str, Any]:
+        """What decides the trial's endpoints."""
+        return self.model_dump(mode="json", include={"clinical_benefit_days", "maximum_gap_days", "prior", "design"})
+
+
+class SdtmSettings(Settings):
+    """Clinical data as CDISC SDTM domains in place of lesions.csv, visits.csv, followup.csv and adverse_events.csv."""
+
+    folder: Folder
+    """Where TU, TR, RS, DM, AE, EX and DS lie, as CSV or XPT; relative to the study folder."""
+    evaluator: Annotated[str, Field(min_length=1)]
+    """Whose reading counts: a value of TUEVAL, TREVAL and RSEVAL, such as INVESTIGATOR."""
+    evaluator_id: str | None = None
+    """Which of several readers, a value of --EVALID, such as RADIOLOGIST 1."""
+
+
+class PlanSettings(Settings):
+    """The features named before the data were seen: names or patterns (`clr_*`), optionally `compartment:pattern`."""
+
+    primary: tuple[Planned, ...] = ("RA_RESPONSE_CORE", "MACROPHAGE_LIPID_PEROXIDATION", "clr_CD8_TEM")
+    secondary: tuple[Planned, ...] = (
+        "RA_RESPONSE_DIRECT",
+        "CYT_ROONEY_2015",
+        "TIS_AYERS_2017",
+        "NLR",
+        "shannon",
+        "ra_metaboliser_balance",
+    )
+
+
+class ExpressionSettings(Settings):
+    """How gene signatures are scored and bulk RNA samples are judged."""
+
+    methods: Annotated[tuple[Literal["rank", "mean"], ...], Field(min_length=1)] = ("rank",)
+    minimum_coverage: Share = 0.6
+    """Smallest share of a signature's genes that must be measured."""
+    minimum_library_size: Count = 1_000_000
+    """Fewest reads of a sample (counts only)."""
+    minimum_genes: Count = 5_000
+    """Fewest genes that a sample expresses."""
+
+
+class CellSettings(Settings):
+    """How single cells are judged and named."""
+
+    minimum_cells: Count = 100
+    """Fewest cells of a sample after quality control."""
+    minimum_genes: Count = 200
+    """Fewest genes that a cell expresses."""
+    maximum_mitochondrial_percent: Annotated[float, Field(ge=0, le=100)] = 20.0
+    """Largest share of a cell's reads from mitochondrial genes, percent."""
+    minimum_score_margin: Share = 0.1
+    """By how much the probability of a cell's best type must lead that of the second best; a cell below stays unassigned."""
+
+
+class StoolSettings(Settings):
+    """How stool samples are made comparable."""
+
+    depth: Annotated[int, Field(ge=1)] = 10_000
+    """Reads that every sample is drawn down to (counts only); a sample with fewer has no diversity."""
+
+
+class ChangeSettings(Settings):
+    """How the change from the first to the second timepoint of the contrast is tested."""
+
+    test: Literal["signed_rank", "sign_flip"] = "signed_rank"
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Level of the intervals; the achieved one is in the table."""
+
+
+class PredictionSettings(Settings):
+    """How the models of response are fitted and judged."""
+
+    penalty: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Ridge penalty (lambda per patient)."""
+    permutations: Annotated[int, Field(ge=1)] = 1_000
+    """Relabellings drawn where there are too many to enumerate."""
+    maximum_features: Annotated[int, Field(ge=1)] = 5
+    """Most features of one model."""
+
+
+class StudySettings(Settings):
+    """What `study.yaml` says; only `name` has no default."""
+
+    name: Annotated[str, Field(pattern=f"^{NAME}$")]
+    """Letters, digits, dot, hyphen and underscore; the study's name in the report."""
+    timepoints: Annotated[tuple[TimepointSettings, ...], Field(min_length=2)] = (
+        TimepointSettings(name="pre", day=0),
+        TimepointSettings(name="post", day=42),
+    )
+    """In the order of time."""
+    contrast: tuple[str, str] = ("pre", "post")
+    """The two timepoints a change is taken between: from, to."""
+    data_root: Folder | None = None
+    """A second folder where sample files may lie; relative to the study folder, or absolute."""
+    seed: Count = 1
+    response: ResponseSettings = ResponseSettings()
+    sdtm: SdtmSettings | None = None
+    plan: PlanSettings = PlanSettings()
+    signatures: tuple[str, ...] = ()
+    """Names of the signatures that are scored; none named means all that ship."""
+    expression: ExpressionSettings = ExpressionSettings()
+    cells: CellSettings = CellSettings()
+    stool: StoolSettings = StoolSettings()
+    change: ChangeSettings = ChangeSettings()
+    prediction: PredictionSettings = PredictionSettings()
+    annotation: str = "undeclared"
+    """Which gene annotation the expression matrices were made with, in words."""
+    taxa_database: str = "undeclared"
+    """Which taxonomic database the abundance tables were made with, in words; a file that says it itself is believed."""
+
+    @field_validator("timepoints")
+    @classmethod
+    def _timepoints_are_ordered(cls, timepoints: tuple[TimepointSettings, ...]) -> tuple[TimepointSettings, ...]:
+        names = [timepoint.name for timepoint in timepoints]
+        days = [timepoint.day for timepoint in timepoints]
+        if len(set(names)) < len(names):
+            raise wrong("each timepoint named once", "give every timepoint a name of its own")
+        if days != sorted(set(days)):
+            raise wrong("timepoints in the order of their days", "list the earlier timepoint first")
+        return timepoints
+
+    @field_validator("contrast")
+    @classmethod
+    def _contrast_names_timepoints(cls, contrast: tuple[str, str], info: ValidationInfo) -> tuple[str, str]:
+        if "timepoints" not in info.data:  # wrong themselves, and told so
+            return contrast
+        names = [timepoint.name for timepoint in info.data["timepoints"]]
+        if any(name not in names for name in contrast) or names.index(contrast[0]) >= names.index(contrast[1]):
+            raise wrong(f"two of {', '.join(names)}, the earlier one first", "name two timepoints of this file")
+        return contrast
+
+    @property
+    def timepoint_names(self) -> tuple[str, ...]:
+        """The names of the timepoints in the order of time."""
+        return tuple(timepoint.name for timepoint in self.timepoints)

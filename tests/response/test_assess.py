@@ -1,0 +1,189 @@
+"""Visits of several scans, lesions that split or merge, and the words of both rule books side by side."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rabiomarkers.errors import ResponseError
+from rabiomarkers.response.assess import assess_lesions, assess_timepoints
+from rabiomarkers.response.lesions import Reading
+from rabiomarkers.response.timepoint import assess_patient
+
+COLUMNS = ["day", "visit", "lesion_id", "kind", "mm", "status", "part_of"]
+
+
+def lesions(*rows):
+    return pd.DataFrame(rows, columns=COLUMNS).assign(patient_id="P1")
+
+
+def size(day, lesion, mm, *, visit=None, kind="target", part_of=None):
+    return (day, visit, lesion, kind, mm, "measured", part_of)
+
+
+def test_scans_of_one_visit_are_one_time_point_on_its_last_day():
+    table = lesions(
+        size(0, "T1", 30.0),
+        size(0, "T2", 20.0),
+        size(41, "T1", 20.0, visit="V2"),
+        size(44, "T2", 12.0, visit="V2"),
+    )
+    points = assess_timepoints(table)
+    assert points["day"].tolist() == [0.0, 44.0]
+    assert points["sum_mm"].tolist() == [50.0, 32.0]
+    assert points["response"].iloc[1] == "PR"
+
+
+def test_without_their_visit_the_same_scans_are_two_time_points_that_miss_a_lesion():
+    table = lesions(size(0, "T1", 30.0), size(0, "T2", 20.0), size(41, "T1", 20.0), size(44, "T2", 12.0))
+    assert assess_timepoints(table)["response"].fillna("").tolist() == ["", "NE", "NE"]
+
+
+def test_progression_counts_from_the_first_scan_of_its_visit():
+    table = lesions(
+        size(0, "T1", 30.0),
+        size(0, "T2", 20.0),
+        size(41, "T1", 60.0, visit="V2"),
+        size(44, "T2", 20.0, visit="V2"),
+    )
+    judged = assess_lesions(table).patients["P1"]
+    assert judged.visits == [(41.0, "PD")]
+    assert judged.irecist_visits == [(41.0, "iUPD")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([size(-1, "T1", 30.0, visit="V1"), size(2, "T2", 20.0, visit="V1")], "both sides of first dose"),
+        ([size(0, "T1", 30.0), size(42, "T1", 20.0), size(42, "T2", 2.0, visit="V2")], "both end on day 42"),
+    ],
+)
+def test_visits_that_cannot_be_told_apart_are_refused(rows, told):
+    with pytest.raises(ResponseError, match=told):
+        assess_timepoints(lesions(*rows))
+
+
+def test_the_faults_of_every_patient_are_told_at_once():
+    table = pd.concat(
+        [lesions(size(0, "T1", -3.0)).assign(patient_id=patient) for patient in ("P1", "P2")], ignore_index=True
+    )
+    with pytest.raises(ResponseError, match=r"(?s)Patient P1: .*Patient P2: "):
+        assess_timepoints(table)
+
+
+def test_a_merged_lesion_follows_the_one_that_carries_the_diameter():
+    table = lesions(
+        size(0, "T1", 30.0),
+        size(0, "T2", 20.0),
+        size(42, "T1", 34.0),
+        (42, None, "T2", "target", None, "merged", "T1"),
+        size(84, "T1", 0.0),
+    )
+    points = assess_timepoints(table)
+    assert points["sum_mm"].tolist() == [50.0, 34.0, 0.0]
+    assert points["response"].fillna("").tolist() == ["", "PR", "CR"]
+    assert points["note"].iloc[1] == "T2 merged into T1"
+
+
+def test_a_merged_lesion_whose_carrier_was_not_read_is_not_evaluated():
+    table = lesions(
+        size(0, "T1", 30.0),
+        size(0, "T2", 20.0),
+        (42, None, "T2", "target", None, "merged", "T1"),
+    )
+    assert assess_timepoints(table)["response"].iloc[1] == "NE"
+
+
+def test_a_lesion_may_stand_in_its_fragments_alone():
+    table = lesions(
+        size(0, "T1", 30.0),
+        size(42, "T1a", 8.0, part_of="T1"),
+        size(42, "T1b", 7.0, part_of="T1"),
+    )
+    points = assess_timepoints(table)
+    assert points["sum_mm"].tolist() == [30.0, 15.0]
+    assert points["note"].iloc[1] == "T1 split: T1a; T1 split: T1b"
+
+
+def test_a_fragment_without_a_row_was_not_evaluated():
+    table = lesions(size(0, "T1", 30.0), size(42, "T1", 8.0), size(42, "T1b", 7.0, part_of="T1"), size(84, "T1", 8.0))
+    assert assess_timepoints(table)["response"].fillna("").tolist() == ["", "PR", "NE"]
+
+
+@pytest.mark.parametrize(
+    ("reading", "told"),
+    [
+        (Reading("T1", "target", "merged"), "does not say into which"),
+        (Reading("T1", "target", "merged", part_of="T9"), "which is no target lesion of this patient"),
+        (Reading("L1", "non_target", "present", part_of="T1"), "only target lesions split or merge"),
+        (Reading("T1", "target", "measured", 100, part_of="T1"), "T1 is part of itself"),
+    ],
+)
+def test_parts_of_nothing_are_refused(reading, told):
+    with pytest.raises(ResponseError, match=told):
+        assess_patient({0.0: [Reading("T1", "target", "measured", 200)], 42.0: [reading]})
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 300), min_size=2, max_size=2), min_size=1, max_size=6),
+    st.lists(st.integers(0, 300), min_size=6, max_size=6),
+)
+def test_fragments_add_up_to_what_the_whole_lesion_would_have_been(pieces, others):
+    whole, split = {0.0: [_read("T1", 400), _read("T2", 200)]}, {0.0: [_read("T1", 400), _read("T2", 200)]}
+    for visit, (first, second) in enumerate(pieces, start=1):
+        other = _read("T2", others[visit - 1])
+        whole[42.0 * visit] = [_read("T1", first + second), other]
+        split[42.0 * visit] = [_read("T1", first), _read("T1b", second, "T1"), other]
+    assert [(point.sum_tenths, point.response) for point in assess_patient(whole)] == [
+        (point.sum_tenths, point.response) for point in assess_patient(split)
+    ]
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=6))
+def test_a_merge_adds_no_diameter_of_its_own(sizes):
+    start = {0.0: [_read("T1", 200), _read("T2", 150)]}
+    merged = start | {
+        42.0 * visit: [_read("T1", size), Reading("T2", "target", "merged", part_of="T1")]
+        for visit, size in enumerate(sizes, start=1)
+    }
+    absent = start | {
+        42.0 * visit: [_read("T1", size), Reading("T2", "target", "absent")]
+        for visit, size in enumerate(sizes, start=1)
+    }
+    assert [point.response for point in assess_patient(merged)] == [point.response for point in assess_patient(absent)]
+
+
+@given(st.lists(st.integers(0, 600), min_size=1, max_size=8))
+def test_until_the_first_progression_both_rule_books_agree(sizes):
+    table = lesions(
+        size(0, "T1", 30.0), *(size(42.0 * visit, "T1", tenths / 10) for visit, tenths in enumerate(sizes, 1))
+    )
+    judged = assess_lesions(table).patients["P1"]
+    for (_, word), (_, immune) in zip(judged.visits, judged.irecist_visits, strict=True):
+        if word == "PD":
+            assert immune == "iUPD"
+            break
+        assert immune in (f"i{word}", word)
+
+
+def _read(name, tenths, part_of=None):
+    return Reading(name, "target", "measured", tenths, part_of)
+
+
+def test_each_rule_book_dates_the_visit_by_what_it_sees():
+    table = lesions(
+        size(0, "T1", 30.0),
+        size(42, "T1", 30.0),
+        (42, None, "X1", "new", None, "present", None),
+        size(80, "T1", 20.0, visit="V3"),
+        (84, "V3", "X1", "new", None, "present", None),
+    )
+    judged = assess_lesions(table).patients["P1"]
+    assert judged.visits == [(42.0, "PD"), (80.0, "PD")]
+    # the targets went from stable to response, which resets the bar: no progression, so the visit's last day
+    assert judged.irecist_visits == [(42.0, "iUPD"), (84.0, "iPR")]
+
+
+def test_an_equivocal_lesion_is_dated_back_without_a_baseline_too():
+    table = lesions((42, None, "X1", "new", None, "equivocal", None), (84, None, "X1", "new", None, "present", None))
+    assert assess_lesions(table).patients["P1"].visits == [(42.0, "PD"), (84.0, "PD")]
