@@ -127,6 +127,13 @@ def test_settings_that_name_what_is_not_there_are_told(folder, line, told):
     assert told in "\n".join(map(str, check_study(folder)))
 
 
+def test_a_design_that_no_search_finds_is_told_before_anything_is_computed(folder):
+    (folder / "study.yaml").write_text("name: tiny\nresponse:\n  design: {null_rate: 0.3, target_rate: 0.31}\n")
+    (problem,) = check_study(folder)
+    assert (problem.file, problem.column) == ("study.yaml", "response.design")
+    assert "give the protocol's own stages" in str(problem)
+
+
 def test_a_data_root_relative_to_the_study_holds_files_and_never_shows_its_place(folder, tmp_path):
     root = tmp_path / "archive"
     root.mkdir()

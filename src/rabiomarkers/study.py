@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rabiomarkers.config import read_settings
-from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.errors import InputError, Problem, StatisticsError
 from rabiomarkers.ingest.abundance import read_abundance
 from rabiomarkers.ingest.blood_counts import read_blood_counts
 from rabiomarkers.ingest.cells import read_single_cells
@@ -29,6 +29,7 @@ from rabiomarkers.ingest.samples import read_samples
 from rabiomarkers.ingest.sdtm.read import read_sdtm
 from rabiomarkers.knowledge import config_path, load_aliases, load_signatures
 from rabiomarkers.settings import SdtmSettings, StudySettings
+from rabiomarkers.stats.two_stage import minimax_design, optimal_design
 from rabiomarkers.tables import TEXT
 
 SETTINGS, SHEET, PATIENTS = "study.yaml", "samples.csv", "patients.csv"
@@ -213,7 +214,7 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
         raise InputError(outside)
     settings, problems = read_settings(folder / SETTINGS)
     usable = settings or StudySettings(name="unreadable")
-    problems += [*_data_root_problems(folder, usable), *_signature_problems(usable)]
+    problems += [*_data_root_problems(folder, usable), *_signature_problems(usable), *_design_problems(usable)]
     tables, found = _clinical_tables(folder, usable)
     problems += found
     known = set(tables.patients["patient_id"])
@@ -325,6 +326,24 @@ def _signature_problems(settings: StudySettings) -> Iterator[Problem]:
                 expected=f"one of {named(known, limit=100)}",
                 remedy=f"write {meant!r} instead" if meant else "remove it; without the key all that ship are scored",
             )
+
+
+def _design_problems(settings: StudySettings) -> Iterator[Problem]:
+    """A design that no search finds would stop the run after hours of computing."""
+    design = settings.response.design
+    if design is None or design.stages is not None:
+        return
+    search = optimal_design if design.kind == "optimal" else minimax_design
+    try:
+        search(design.null_rate, design.target_rate, type_1_error=design.type_1_error, power=design.power)
+    except StatisticsError as error:
+        yield Problem(
+            file=SETTINGS,
+            column="response.design",
+            found=str(error),
+            expected="rates that a two-stage design can tell apart",
+            remedy="correct the rates, or give the protocol's own stages",
+        )
 
 
 def _tables_outside(folder: Path) -> list[Problem]:

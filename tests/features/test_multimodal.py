@@ -5,7 +5,8 @@ import pytest
 from rabiomarkers.errors import TableError
 from rabiomarkers.features.multimodal import features_as_mudata, multimodal_step
 from rabiomarkers.files import write_table
-from rabiomarkers.tables import FEATURES, OUTCOMES, SAMPLES
+from rabiomarkers.tables import FEATURES, SAMPLES
+from tests.support.outcomes import whole_outcomes
 
 
 @pytest.fixture
@@ -30,8 +31,7 @@ def features(samples) -> pd.DataFrame:
 @pytest.fixture
 def outcomes() -> pd.DataFrame:
     table = pd.DataFrame({"patient_id": ["P1", "P2"], "best_response": ["PR", "NE"], "responder": [True, None]})
-    empty = {"confirmed": None, "disease_control": None, "pfs_days": np.nan, "progressed": None}
-    return OUTCOMES.check(table.assign(**empty, evaluable=[True, False], best_change_percent=np.nan, note=""))
+    return whole_outcomes(table)
 
 
 def test_each_compartment_and_assay_is_a_modality(features, samples, outcomes):

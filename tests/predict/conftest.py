@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rabiomarkers.tables import DELTAS, FEATURES, OUTCOMES
+from rabiomarkers.tables import DELTAS, FEATURES
+from tests.support.outcomes import whole_outcomes
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,7 @@ def outcome_rows(responders):
     frame = pd.DataFrame(
         {"patient_id": names, "best_response": np.where(responders, "PR", "SD"), "responder": responders}
     )
-    unknown = frame.assign(confirmed=None, disease_control=True, evaluable=True, pfs_days=90.0, progressed=True)
-    return OUTCOMES.check(unknown.assign(best_change_percent=np.nan, note=None))
+    return whole_outcomes(frame)
 
 
 def study_tables(before, after, responders, *, unit="rank score"):

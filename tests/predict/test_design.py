@@ -4,7 +4,8 @@ import pytest
 
 from rabiomarkers.errors import PredictionError
 from rabiomarkers.predict.design import design_matrix
-from rabiomarkers.tables import DELTAS, FEATURES, OUTCOMES
+from rabiomarkers.tables import DELTAS, FEATURES
+from tests.support.outcomes import whole_outcomes
 
 PATIENTS = ("P1", "P2", "P3", "P4")
 
@@ -33,9 +34,7 @@ def features(*rows):
 
 def outcomes(**changes):
     frame = pd.DataFrame({"patient_id": PATIENTS, "best_response": ["PR", "PD", "SD", "CR"]})
-    frame = frame.assign(responder=frame["best_response"].isin(["CR", "PR"]), confirmed=None, disease_control=True)
-    frame = frame.assign(evaluable=True, pfs_days=90.0, progressed=True, best_change_percent=np.nan, note=None)
-    return OUTCOMES.check(frame.assign(**changes))
+    return whole_outcomes(frame.assign(responder=frame["best_response"].isin(["CR", "PR"]), **changes))
 
 
 @pytest.fixture
