@@ -52,6 +52,16 @@ class TimepointSettings(Settings):
     """Days from first dose."""
 
 
+OF_THE_TRIAL = (
+    "clinical_benefit_days",
+    "maximum_gap_days",
+    "responses_after_new_therapy_count",
+    "prior",
+    "design",
+)
+"""Settings of the response that are no rules of a rule set."""
+
+
 class StageSettings(Settings):
     """A two-stage design in numbers: after `first_n` patients the trial stops with `first_stop` responders or fewer, and of all
     `n` patients `stop` responders or fewer are too few."""
@@ -107,6 +117,8 @@ class ResponseSettings(Settings):
     missing_as_not_evaluable: bool = True
     """Whether a patient without any assessment counts as NE, in the denominator, or is left out."""
     responses_after_progression_count: bool = False
+    responses_after_new_therapy_count: bool = False
+    """Whether visits after another anticancer therapy began (`new_therapy_day` of followup.csv) make a best response."""
     progression_confirmation_days: Count = 28
     """iRECIST: smallest distance in days between an unconfirmed progression and the visit that confirms it."""
     clinical_benefit_days: Count = 168
@@ -121,13 +133,12 @@ class ResponseSettings(Settings):
     @property
     def rules(self) -> dict[str, Any]:
         """What decides a patient's best response, by the names of `ResponseRules`."""
-        others = {"clinical_benefit_days", "maximum_gap_days", "prior", "design"}
-        return self.model_dump(mode="json", exclude=others)
+        return self.model_dump(mode="json", exclude=set(OF_THE_TRIAL))
 
     @property
     def endpoints(self) -> dict[str, Any]:
         """What decides the trial's endpoints."""
-        return self.model_dump(mode="json", include={"clinical_benefit_days", "maximum_gap_days", "prior", "design"})
+        return self.model_dump(mode="json", include=set(OF_THE_TRIAL))
 
 
 class SdtmSettings(Settings):

@@ -291,6 +291,17 @@ same visits with the same parameters. `response_day` is the first visit of the r
 there to progression or death (`response_ended`) or to the last evaluable visit. `new_lesion_day` is where a new lesion made the
 progression. `progressed` and `pfs_days` count death as an event."""
 
+
+def known_responses(outcomes: pd.DataFrame) -> "pd.Series[bool]":
+    """`responder` by patient, empty for who could not be evaluated.
+
+    The response rate counts such a patient as without response (intention to treat); a comparison of responders with others must
+    not, as nobody knows to whom the patient belongs.
+    """
+    known = outcomes["responder"].astype("boolean").where(outcomes["evaluable"].fillna(False).astype(bool))
+    return known.set_axis(outcomes["patient_id"])
+
+
 SUMS = Table(
     name="sums of diameters",
     columns={

@@ -26,7 +26,7 @@ def deltas_of(changes: dict[str, float]) -> pd.DataFrame:
 def outcomes_of(responder: dict[str, bool | None]) -> pd.DataFrame:
     return pd.DataFrame(
         {"patient_id": list(responder), "responder": pd.array(list(responder.values()), dtype="boolean")}
-    )
+    ).assign(evaluable=True)
 
 
 def test_the_median_change_is_told_for_responders_and_others():
@@ -36,6 +36,12 @@ def test_the_median_change_is_told_for_responders_and_others():
     assert (row["n_responders"], row["median_responders"]) == (2, 2.0)
     assert (row["n_non_responders"], row["median_non_responders"]) == (1, -1.0)
     assert row["n_unknown"] == 2
+
+
+def test_a_patient_who_could_not_be_evaluated_is_no_non_responder():
+    outcomes = outcomes_of({"P0": False, "P1": False}).assign(evaluable=[True, False])
+    (row,) = change_by_response(deltas_of({"P0": 1.0, "P1": 9.0}), outcomes).to_dict("records")
+    assert (row["n_non_responders"], row["median_non_responders"], row["n_unknown"]) == (1, 1.0, 1)
 
 
 def test_the_median_of_nobody_is_absent():

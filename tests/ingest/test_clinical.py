@@ -92,6 +92,9 @@ def test_whole_tenths_stay_what_they_are(tenths):
             "a date (2024-03-01); a number (days from first dose)",
         ),
         ("lesions", "P1,12.03.2024,L1,target,10,measured", "day", "count the days from first dose, which is day 0"),
+        ("lesions", "P1,42,L1,target,15,absent", "mm", "15 mm of a lesion that is absent"),
+        ("lesions", "P1,42,L1,target,0,not_evaluated", "mm", "no size; empty the cell"),
+        ("lesions", "P1,42,L1,new,0,measured", "mm", "a new lesion of 0 mm"),
         ("lesions", "P1,0,L1,new,,present", "day", "a new lesion on day 0; new lesions after first dose"),
         ("visits", "P1,-7,SD", "day", "a visit on day -7, before first dose"),
         ("visits", "P1,2024-03,PR", "day", "a date (2024-03)"),
@@ -165,6 +168,12 @@ LINKED = "patient_id,day,lesion_id,kind,mm,status,visit,organ,part_of"
             3,
             "visit",
             "lesion 'T1' of visit 'V2' is on line 2, too",
+        ),
+        (
+            ["P1,40,T1,target,10,measured,UNS,,", "P1,200,T2,target,9,measured,UNS,,"],
+            2,
+            "visit",
+            "visit 'UNS' of patient P1 lasts 160 days",
         ),
         (
             ["P1,40,T1,target,10,measured,V2,,", "P1,40,T2,target,9,measured,V3,,"],

@@ -166,7 +166,8 @@ def test_paired_lines_draw_one_line_for_each_complete_pair(results, figures):
 
 def test_responders_differ_from_others_in_colour_and_in_sign(figures):
     looks = {(trace.name, trace.line.color, trace.marker.symbol) for trace in figures["paired"].data}
-    assert len(looks) == len({colour for _, colour, _ in looks}) == len({symbol for *_, symbol in looks}) == 2
+    # responders, non-responders, and who could not be evaluated
+    assert len(looks) == len({colour for _, colour, _ in looks}) == len({symbol for *_, symbol in looks}) == 3
 
 
 def test_the_ledger_shows_each_status_with_a_sign_of_its_own(figures):

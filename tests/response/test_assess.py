@@ -187,3 +187,70 @@ def test_each_rule_book_dates_the_visit_by_what_it_sees():
 def test_an_equivocal_lesion_is_dated_back_without_a_baseline_too():
     table = lesions((42, None, "X1", "new", None, "equivocal", None), (84, None, "X1", "new", None, "present", None))
     assert assess_lesions(table).patients["P1"].visits == [(42.0, "PD"), (84.0, "PD")]
+
+
+def test_a_non_target_without_a_baseline_is_disease_from_its_first_row_on():
+    table = lesions(
+        size(0, "T1", 20.0),
+        size(42, "T1", 0.0),
+        (42, None, "L1", "non_target", None, "present", None),
+        size(84, "T1", 0.0),
+        size(126, "T1", 0.0),
+        (126, None, "L1", "non_target", None, "progression", None),
+    )
+    # targets gone, but L1 is there, then not evaluated, then worse: never a complete response
+    assert [code for _, code in assess_lesions(table).patients["P1"].visits] == ["PR", "PR", "PD"]
+    told = assess_lesions(table).remarks
+    assert [remark[3] for remark in told] == ["L1: a non_target lesion without a baseline"]
+
+
+def test_a_target_without_a_baseline_keeps_its_targets_from_being_evaluable_until_it_is_gone():
+    table = lesions(
+        size(0, "T1", 40.0),
+        size(28, "T1", 0.0),
+        size(28, "T2", 15.0),
+        size(56, "T1", 0.0),
+        size(90, "T1", 0.0),
+        size(90, "T2", 0.0),
+    )
+    assert [code for _, code in assess_lesions(table).patients["P1"].visits] == ["NE", "NE", "CR"]
+
+
+def test_a_lesion_that_was_read_beside_its_fragment_is_not_evaluated_without_a_row():
+    table = lesions(
+        size(0, "T1", 30.0),
+        size(42, "T1", 14.5),
+        size(42, "T1b", 11.0, part_of="T1"),
+        (84, None, "T1b", "target", None, "absent", "T1"),
+    )
+    assert [code for _, code in assess_lesions(table).patients["P1"].visits] == ["SD", "NE"]
+
+
+def test_a_lesion_merged_at_baseline_stays_merged():
+    table = lesions(size(-3, "T1", 20.0), (-3, None, "T2", "target", None, "merged", "T1"), size(42, "T1", 14.0))
+    assert assess_lesions(table).patients["P1"].visits == [(42.0, "PR")]
+
+
+def test_the_baseline_is_the_last_reading_that_evaluated_the_lesion():
+    table = lesions(
+        size(-20, "T1", 20.0), (-1, None, "T1", "target", None, "not_evaluated", None), size(42, "T1", 14.0)
+    )
+    assert assess_lesions(table).patients["P1"].visits == [(42.0, "PR")]
+
+
+def test_a_second_decimal_place_rounds_half_up_whatever_its_binary_form():
+    points = assess_timepoints(lesions(size(0, "T1", 20.25), size(42, "T1", 20.15)))
+    assert points["sum_tenths"].tolist() == [203, 202]
+
+
+def test_what_comes_back_after_a_complete_response_is_progression_by_the_paper_and_not_by_the_tables_alone():
+    table = lesions(size(0, "T1", 20.0), size(42, "T1", 0.0), size(84, "T1", 0.0), size(126, "T1", 4.0))
+    judged = assess_lesions(table).patients["P1"]
+    assert judged.visits[-1] == (126.0, "PD")
+    assert judged.table_visits[-1] == (126.0, "PR")
+
+
+def test_progression_of_a_non_target_needs_no_baseline():
+    table = lesions((42, None, "L1", "non_target", None, "progression", None))
+    judged = assess_lesions(table).patients["P1"]
+    assert (judged.visits, judged.irecist_visits) == ([(42.0, "PD")], [(42.0, "iUPD")])

@@ -116,3 +116,12 @@ def test_what_follows_progression_plays_no_part(visits):
     best = best_response(visits)
     until = [visit for visit in visits if best.progression_day is None or visit[0] <= best.progression_day]
     assert best_response(until) == best
+
+
+@pytest.mark.parametrize("rule_set", RULE_SETS)
+def test_without_confirmation_a_response_begins_with_its_first_visit(rule_set):
+    rules = ResponseRules(rule_set=rule_set, confirmation_required=False)
+    best = best_response([(7, "PR"), (49, "SD"), (69, "PR"), (125, "PR")], rules)
+    assert best.day == 7
+    assert best.confirmed
+    assert "confirmed on day 125" in best.note

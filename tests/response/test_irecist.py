@@ -220,7 +220,7 @@ def test_lesions_that_split_or_merge_confirm_by_their_common_sum(lesions, expect
             "iSD iUPD iPR iUPD iUPD",
         ),
         # a non-target without a baseline tells as little as it tells RECIST
-        ("T1 target 0:50 42:60 84:60; L1 non_target 84:progression", "iUPD iUPD"),
+        ("T1 target 0:50 42:60 84:60; L1 non_target 84:progression", "iUPD iCPD"),
         # a new lesion too small to measure counts 5 mm
         ("T1 target 0:50 42:50 84:50; X1 new 42:too_small 84:measured=10", "iUPD iCPD"),
         # after iCR: both are seen again, not larger in any category

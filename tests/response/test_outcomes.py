@@ -189,3 +189,41 @@ def test_a_patient_left_out_of_the_denominator_has_no_flags():
     outcome = only(outcome_table(patients("P1"), missing_as_not_evaluable=False))
     assert pd.isna([outcome.responder, outcome.disease_control, outcome.clinical_benefit]).all()
     assert (outcome.best_response, outcome.best_response_admiralonco) == ("NE", "NE")
+
+
+def test_a_visit_without_a_scan_is_told_where_lesions_count():
+    visits = visit("P1", "SD", "PD")
+    outcome = only(outcome_table(patients("P1"), lesion("P1", 20.0, 20.0), visits))
+    assert (outcome.best_response, outcome.pfs_days) == ("SD", 42.0)
+    assert "visits.csv says PD on day 84, where no lesion was read: not counted" in outcome.note
+
+
+def test_a_response_a_few_days_from_its_scans_belongs_to_them():
+    visits = pd.DataFrame({"patient_id": ["P1"], "day": [45], "overall_response": ["PD"]})
+    outcome = only(outcome_table(patients("P1"), lesion("P1", 20.0, 20.0), visits))
+    assert "visits.csv says PD on day 45; the lesions count" in outcome.note
+
+
+def test_visits_after_a_new_therapy_make_no_response_unless_the_study_says_so():
+    followup = pd.DataFrame({"patient_id": ["P1"], "new_therapy_day": [50.0]})
+    tables = (patients("P1"), lesion("P1", 30.0, 29.0, 18.0, 18.0), None, followup)
+    outcome = only(outcome_table(*tables))
+    assert (outcome.best_response, outcome.responder) == ("SD", False)
+    assert outcome.best_change_percent == pytest.approx(-100 / 30)
+    assert "PR on day 84, PR on day 126 after the new therapy began on day 50: not counted" in outcome.note
+    assert only(outcome_table(*tables, responses_after_new_therapy_count=True)).best_response == "PR"
+
+
+def test_admiralonco_reads_on_after_a_complete_response_in_lesions_as_it_does_in_visits():
+    scanned = only(outcome_table(patients("P1"), lesion("P1", 20.0, 0.0, 4.0, 4.0), rule_set="admiralonco"))
+    told = only(outcome_table(patients("P1"), None, visit("P1", "CR", "PR", "PR"), rule_set="admiralonco"))
+    assert scanned.best_response == told.best_response == "PR"
+    assert np.isnan([scanned.progression_day, told.progression_day]).all()
+
+
+@pytest.mark.parametrize("place", ["lesions", "visits", "followup"])
+def test_patients_who_are_not_in_the_table_of_patients_are_refused(place):
+    followup = pd.DataFrame({"patient_id": ["P9"], "pfs_days": [10.0], "progressed": [True]})
+    tables = {"lesions": lesion("P9", 20.0), "visits": visit("P9", "PR"), "followup": followup}
+    with pytest.raises(ResponseError, match=f"not in the table of patients: {place}: P9"):
+        outcome_table(patients("P1"), **{place: tables[place]})

@@ -90,3 +90,19 @@ def test_a_design_is_decided_by(tmp_path):
     told = read_json(tmp_path / "endpoints.json")["decision"]["design"]
     # Simon 1989: 0.05 against 0.25, alpha 0.05, power 0.8: stop with 0 of 9, reject with more than 2 of 17
     assert [told[name] for name in ("first_n", "first_stop", "n", "stop")] == [9, 0, 17, 2]
+
+
+def test_no_verdict_rests_on_patients_whose_response_is_not_known(tmp_path):
+    tables = {
+        "patients": pd.DataFrame({"patient_id": [f"P{place}" for place in range(10)]}),
+        "visits": pd.concat([visit("P0", "SD"), visit("P1", "PR")]),
+    }
+    stages = {"first_n": 9, "first_stop": 0, "n": 17, "stop": 2}
+    design = {"null_rate": 0.05, "target_rate": 0.25, "stages": stages}
+    run(tmp_path, tables, rules={}, design=design)
+    told = read_json(tmp_path / "endpoints.json")["decision"]
+    # eight were never assessed, and the partial response of P1 may still be confirmed
+    assert (told["design"]["unknown"], told["design"]["verdict"]) == (9, "open")
+    assert "If none of them responds: 0 of 10 patients responded" in told["design"]["reading"]
+    assert told["design"]["chance_of_rejection_null"] is None
+    assert told["posterior"]["note"].startswith("9 of 10 patients whose response cannot be judged")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from rabiomarkers.files import Info, read_table, write_table
-from rabiomarkers.tables import BY_RESPONSE
+from rabiomarkers.tables import BY_RESPONSE, known_responses
 
 IDENTITY = ["compartment", "feature", "unit"]
 
@@ -23,7 +23,7 @@ def change_by_response(deltas: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataF
     -------
     A BY_RESPONSE table; a median of nobody is NaN.
     """
-    responder = deltas["patient_id"].map(outcomes.set_index("patient_id")["responder"]).astype("boolean")
+    responder = deltas["patient_id"].map(known_responses(outcomes)).astype("boolean")
     groups = {"responders": responder.fillna(False), "non_responders": ~responder.fillna(True)}
     table = deltas[IDENTITY].drop_duplicates().sort_values(IDENTITY).set_index(IDENTITY)
     for name, chosen in groups.items():

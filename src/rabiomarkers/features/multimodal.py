@@ -9,7 +9,7 @@ import pandas as pd
 
 from rabiomarkers.errors import TableError
 from rabiomarkers.files import Info, read_table
-from rabiomarkers.tables import FEATURES, OUTCOMES, SAMPLES
+from rabiomarkers.tables import FEATURES, OUTCOMES, SAMPLES, known_responses
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -41,7 +41,7 @@ def features_as_mudata(features: pd.DataFrame, samples: pd.DataFrame, outcomes: 
     strange = sorted(set(table["sample_id"]) - set(sheet["sample_id"]))
     if strange:
         raise TableError(f"These samples are not in the sheet: {', '.join(strange)}.")
-    answers = OUTCOMES.check(outcomes).set_index("patient_id")["responder"]
+    answers = known_responses(OUTCOMES.check(outcomes))
     modalities = {
         f"{compartment}_{assay}": _modality(rows, answers)
         for (compartment, assay), rows in table.groupby(["compartment", "assay"], sort=True)

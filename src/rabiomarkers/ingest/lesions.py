@@ -33,6 +33,7 @@ LESIONS: Mapping[str, Kind] = {
     "organ": "text",
     "part_of": "text",
 }
+LONGEST_VISIT_DAYS = 21  # three weeks between the scans of one visit is late already; beyond it a label was used twice
 OPTIONAL = ("visit", "organ", "part_of")
 
 
@@ -59,6 +60,7 @@ def read_lesions(path: Path, patients: Collection[str]) -> Outcome:
         if kind and status and status not in STATUSES_OF_KIND[kind]:
             expected = f"one of {', '.join(STATUSES_OF_KIND[kind])} for a {kind} lesion"
             row.wrong("status", f"{status!r} of a {kind} lesion", expected, "correct the status or the kind")
+        _check_size(row, kind, status, mm)
         if kind == "new" and day is not None and day <= 0 and status not in ("absent", "not_evaluated"):
             remedy = "correct the day, or call it target or non_target"
             row.wrong("day", f"a new lesion on day {day}", "new lesions after first dose", remedy)
@@ -81,6 +83,17 @@ def read_lesions(path: Path, patients: Collection[str]) -> Outcome:
     frame, problems = read_rows(path, LESIONS, key, parse, findings, optional=OPTIONAL, derived=("tenths",))
     _check_together(seen)
     return frame, problems
+
+
+def _check_size(row: Row, kind: str | None, status: str | None, mm: Decimal | None) -> None:
+    """A size that says another thing than the status."""
+    if mm is None:
+        return
+    if status in ("absent", "not_evaluated", "merged") and (mm > 0 or status != "absent"):
+        told = "no size (0 may stand for an absent lesion)" if status == "absent" else "no size"
+        row.wrong("mm", f"{mm} mm of a lesion that is {status}", told, "empty the cell or correct the status")
+    if status == "measured" and kind == "new" and mm == 0:
+        row.wrong("mm", "a new lesion of 0 mm", "a size above 0", "call it absent, or correct the size")
 
 
 def tenths_of(millimetres: Decimal) -> int:
@@ -152,6 +165,9 @@ def _visit_faults(seen: list[_Seen]) -> Iterator[tuple[_Seen, str, str]]:
             yield lines[0], found, "each visit ending on a day of its own"
         if lines[0].visit is None:
             continue
+        if max(days) - min(days) > LONGEST_VISIT_DAYS:
+            found = f"visit {visit!r} of patient {patient} lasts {max(days) - min(days):g} days"
+            yield lines[0], found, f"scans of one visit within {LONGEST_VISIT_DAYS} days"
         if min(days) <= 0 < max(days):
             found = f"visit {visit!r} of patient {patient} has scans before and after first dose"
             yield lines[0], found, "a visit on one side of day 0"

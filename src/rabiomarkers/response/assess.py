@@ -52,6 +52,15 @@ class AssessedPatient:
         ]
 
     @property
+    def table_visits(self) -> list[Visit]:
+        """The same by Tables 1 and 2 alone: disease that is seen again after a complete response is no progression by itself."""
+        return [
+            (day if point.by_table is None else point.day, point.by_table or point.response)
+            for day, point in zip(self.days, self.points, strict=True)
+            if point.response is not None
+        ]
+
+    @property
     def irecist_visits(self) -> list[Visit]:
         """Day and iRECIST response of each visit after baseline."""
         return [(day, word) for day, word in zip(self.irecist_days, self.irecist, strict=True) if word is not None]

@@ -8,11 +8,12 @@ Eisenhauer et al. 2009, RECIST 1.1, PMID 19097774, sections 3.1 and 3.2; Schwart
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from rabiomarkers.response.lesions import TARGETS, Reading, Visits, group_visits
+from rabiomarkers.response.timepoint import baseline_readings
 from rabiomarkers.tables import REMARKS
 
 SOURCE = "lesions"
@@ -46,13 +47,14 @@ def measurability(lesions: pd.DataFrame) -> pd.DataFrame:
 
 def baseline_remarks(patient: str, visits: Visits) -> Iterator[Remark]:
     """The remarks of one patient."""
-    days = {lesion.lesion_id: day for day in sorted(visits) if day <= 0 for lesion in visits[day]}
-    read = [lesion for day in sorted(visits) if day <= 0 for lesion in visits[day] if days[lesion.lesion_id] == day]
-    if not read:
+    read = baseline_readings(visits)
+    new = [lesion for day in sorted(visits) if day <= 0 for lesion in visits[day] if lesion.kind == "new"]
+    yield from _without_baseline(patient, visits, read)
+    if not read and not new:
         yield patient, None, SOURCE, "no scan on or before first dose", "nothing to compare with: visits are NE"
         return
-    first = max(days.values())
-    for day in sorted({day for day in days.values() if day < -OLDEST_DAYS}, reverse=True):
+    days = {lesion: day for day in sorted(visits) if day <= 0 for lesion in visits[day]}
+    for day in sorted({days[lesion] for lesion in read.values() if days[lesion] < -OLDEST_DAYS}, reverse=True):
         yield (
             patient,
             day,
@@ -60,11 +62,34 @@ def baseline_remarks(patient: str, visits: Visits) -> Iterator[Remark]:
             f"baseline scan {-day:g} days before first dose; RECIST allows {OLDEST_DAYS}",
             "used as baseline all the same",
         )
-    for lesion in read:
+    for lesion in (*read.values(), *new):
         fault = _fault(lesion)
         if fault:
-            yield patient, days[lesion.lesion_id], SOURCE, f"{lesion.lesion_id}: {fault}", _use(lesion)
-    yield from ((patient, first, SOURCE, found, told) for found, told in _counts(read))
+            yield patient, days[lesion], SOURCE, f"{lesion.lesion_id}: {fault}", _use(lesion)
+    first = max(days.values())
+    yield from ((patient, first, SOURCE, found, told) for found, told in _counts(list(read.values())))
+
+
+def _without_baseline(patient: str, visits: Visits, read: Mapping[str, Reading]) -> Iterator[Remark]:
+    """Lesions that appear after the baseline and are not called new."""
+    told: set[str] = set()
+    for day in sorted(day for day in visits if day > 0):
+        for lesion in visits[day]:
+            known = lesion.kind == "new" or lesion.part_of is not None or lesion.lesion_id in (read.keys() | told)
+            if read and not known:
+                told.add(lesion.lesion_id)
+                consequence = (
+                    "targets are NE until it is gone"
+                    if lesion.kind in TARGETS
+                    else "judged from here on; is it a new lesion?"
+                )
+                yield (
+                    patient,
+                    day,
+                    SOURCE,
+                    f"{lesion.lesion_id}: a {lesion.kind} lesion without a baseline",
+                    consequence,
+                )
 
 
 def _fault(lesion: Reading) -> str:
@@ -88,7 +113,9 @@ def _use(lesion: Reading) -> str:
         return "no baseline lesion; not counted"
     if lesion.kind not in TARGETS:
         return "followed as it is"
-    return "no sum can be compared: targets are NE" if lesion.size is None else "counted in the sum all the same"
+    if lesion.size is None:
+        return "no sum can be compared: targets are NE"
+    return "counted in the sum all the same" if lesion.size else "adds nothing to the sum"
 
 
 def _counts(read: Sequence[Reading]) -> Iterator[tuple[str, str]]:

@@ -88,11 +88,14 @@ def _progression_after_complete(visits: Sequence[Visit]) -> list[Visit]:
 
 def _judge(responses: Sequence[Visit], counted: Sequence[Visit], rules: ResponseRules) -> Judgement:
     for wanted in ("CR", "PR"):
-        confirmation = _confirmation(responses, wanted, rules)
+        first_seen = next((day for day, code in responses if code == wanted), None)
+        confirmation = None if first_seen is None else _confirmation(responses, wanted, rules)
         if confirmation:
             first, second = confirmation
-            return wanted, True, f"{wanted} on day {first:g}, confirmed on day {second:g}", first
-        first_seen = next((day for day, code in responses if code == wanted), None)
+            told = f"{wanted} on day {first:g}, confirmed on day {second:g}"
+            if rules.confirmation_required or first == first_seen:
+                return wanted, True, told, first
+            return wanted, True, f"{wanted} on day {first_seen:g}; {told}", first_seen
         if first_seen is not None and not rules.confirmation_required:
             told = f"{wanted} on day {first_seen:g}, not confirmed (the study asks for no confirmation)"
             return wanted, False, told, first_seen

@@ -36,6 +36,7 @@ def decide(
     responders: int,
     n: int,
     *,
+    unknown: int = 0,
     design: Mapping[str, Any] | None,
     prior: Sequence[float] = (0.5, 0.5),
     historical: pd.DataFrame | None = None,
@@ -47,6 +48,8 @@ def decide(
     ----------
     responders, n
         Patients with a response, of all that count; n is 0 where no response is evaluable.
+    unknown
+        Those of the n whose response cannot be judged, or not yet: without response for the rates, but no verdict rests on them.
     design
         As `study.yaml` names it: `null_rate`, `target_rate`, `type_1_error`, `power`, `kind` (optimal, minimax), and `stages`
         (`first_n, first_stop, n, stop`) where the protocol names them and nothing is to be searched for.
@@ -68,20 +71,21 @@ def decide(
     """
     posterior = posterior_rate(responders, n, prior=(float(prior[0]), float(prior[1])), level=level)
     return {
-        "design": None if design is None else _design(design, responders, n),
+        "design": None if design is None else _design(design, responders, n, unknown),
         "note": NO_DESIGN if design is None else "",
-        "posterior": _posterior(posterior, historical),
+        "posterior": _posterior(posterior, historical, unknown),
     }
 
 
 # ---- the two-stage design --------------------------------------------------------------------------------------------
 
 
-def _design(asked: Mapping[str, Any], responders: int, n: int) -> dict[str, Any]:
+def _design(asked: Mapping[str, Any], responders: int, n: int, unknown: int) -> dict[str, Any]:
     found = _found(asked)
     target = operating_characteristics(found.first_n, found.first_stop, found.n, found.stop, found.target_rate)
-    told = standing(found, responders, n)
-    to_be_told = told.verdict in ("open", "continues")
+    told = standing(found, responders, n, unknown=unknown)
+    settled = told.verdict == standing(found, responders, n).verdict
+    to_be_told = settled and told.verdict in ("open", "continues")
     return {
         "kind": found.kind,
         "first_n": found.first_n,
@@ -98,6 +102,7 @@ def _design(asked: Mapping[str, Any], responders: int, n: int) -> dict[str, Any]
         "early_stop_target": target.early_stop,
         "responders": responders,
         "patients": n,
+        "unknown": unknown,
         "stage": told.stage,
         "verdict": told.verdict,
         "reading": told.reading,
@@ -140,9 +145,11 @@ def _power(asked: Mapping[str, Any]) -> float:
 # ---- the posterior ---------------------------------------------------------------------------------------------------
 
 
-def _posterior(posterior: Posterior, historical: pd.DataFrame | None) -> dict[str, Any]:
+def _posterior(posterior: Posterior, historical: pd.DataFrame | None, unknown: int) -> dict[str, Any]:
     rows = [] if historical is None else historical.sort_values("id", kind="stable").to_dict("records")
     known = posterior.n > 0
+    counted = f"{unknown} of {posterior.n} patients whose response cannot be judged count as non-responders"
+    notes = ("" if known else NOBODY, counted if known and unknown else "", NOT_REFRACTORY if rows else "")
     return {
         "prior": list(posterior.prior),
         "mean": posterior.mean if known else None,
@@ -150,7 +157,7 @@ def _posterior(posterior: Posterior, historical: pd.DataFrame | None) -> dict[st
         "ci_low": posterior.low if known else None,
         "ci_high": posterior.high if known else None,
         "level": posterior.level,
-        "note": "; ".join(part for part in ("" if known else NOBODY, NOT_REFRACTORY if rows else "") if part),
+        "note": "; ".join(part for part in notes if part),
         "historical": [_compared(posterior, row) for row in rows],
     }
 

@@ -236,7 +236,10 @@ class _Course:
     def _further(self, sight: _Sight, episode: _Episode) -> bool:
         """Whether the visit shows more than the iUPD did."""
         point = sight.point
-        if self._progressed(sight) - episode.categories:
+        progressed = self._progressed(sight)
+        if _is_better(point.target, episode.target):
+            progressed -= self._returned(sight)  # what came back after iCR is less than it was
+        if progressed - episode.categories:
             return True
         if sight.new.keys() - episode.new:
             return True

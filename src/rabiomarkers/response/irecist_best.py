@@ -143,7 +143,10 @@ def _judge(responses: Sequence[Visit], counted: Sequence[Visit], course: _Course
         confirmation = _confirmation(responses, wanted, rules)
         if confirmation is not None:
             first, second = confirmation
-            return wanted, True, f"{wanted} on day {first:g}, confirmed on day {second:g}", first
+            told = f"{wanted} on day {first:g}, confirmed on day {second:g}"
+            if rules.confirmation_required or first == first_seen:
+                return wanted, True, told, first
+            return wanted, True, f"{wanted} on day {first_seen:g}; {told}", first_seen
         if not rules.confirmation_required:
             told = f"{wanted} on day {first_seen:g}, not confirmed (the study asks for no confirmation)"
             return wanted, False, told, first_seen

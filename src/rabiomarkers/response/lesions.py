@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rabiomarkers.errors import ResponseError
 
@@ -147,8 +148,9 @@ def group_visits(lesions: pd.DataFrame) -> dict[str, PatientVisits]:
     ResponseError
         A visit has scans on both sides of first dose, or two visits of a patient end on one day.
     """
-    tenths = lesions["tenths"] if "tenths" in lesions.columns else (lesions["mm"] * 10).round()
-    sizes = tenths.to_numpy(dtype=np.float64, na_value=np.nan).tolist()
+    exact = "tenths" in lesions.columns
+    written = lesions["tenths" if exact else "mm"].to_numpy(dtype=np.float64, na_value=np.nan)
+    sizes = (written if exact else _half_up(written)).tolist()
     plain = (lesions[name].tolist() for name in ("patient_id", "day", "lesion_id", "kind", "status"))
     parents, organs, labels = (_optional(lesions, name) for name in ("part_of", "organ", "visit"))
     if any(label is not None for label in labels):
@@ -172,6 +174,11 @@ def group_visits(lesions: pd.DataFrame) -> dict[str, PatientVisits]:
         if began != ended:
             found.began[ended] = began
     return dict(sorted(patients.items()))
+
+
+def _half_up(millimetres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tenths of a millimetre, a second decimal place rounded half up as `read_lesions` does, whatever its binary form."""
+    return np.floor((millimetres * 10).round(6) + 0.5)
 
 
 def _optional(lesions: pd.DataFrame, name: str) -> list[str | None]:

@@ -14,12 +14,13 @@ import pandas as pd
 from rabiomarkers.errors import ResponseError
 from rabiomarkers.response.assess import AssessedPatient, Assessment, assess_lesions
 from rabiomarkers.response.best_response import best_response
-from rabiomarkers.response.codes import PERSISTS, RECIST_OF, STABLE_OR_BETTER, as_recist, normal_code
+from rabiomarkers.response.codes import NOT_DONE, PERSISTS, RECIST_OF, STABLE_OR_BETTER, as_recist, normal_code
 from rabiomarkers.response.durations import Durations, FollowUp, durations, followups
 from rabiomarkers.response.rules import RULE_SETS, BestResponse, ResponseRules, Visit
 from rabiomarkers.tables import OUTCOMES
 
 IRECIST_OF = {recist: word for word, recist in RECIST_OF.items() if word != "iCPD"}
+SAME_VISIT_DAYS = 7  # by how much the day of a response and that of its scans may differ
 GIVEN = frozenset({"CR", "PR", "SD", "PD", "NE"})
 
 type Best = dict[str, BestResponse]
@@ -31,6 +32,8 @@ class Course:
     """What one patient's tables say, visit by visit."""
 
     recist: Sequence[Visit]
+    table: Sequence[Visit]
+    """By the tables of RECIST 1.1 alone, as `admiralonco` takes them: a complete response does not change what follows."""
     irecist: Sequence[Visit]
     source: str  # lesions, visits, best_response, or empty where nothing is known
     given: str | None = None
@@ -39,7 +42,21 @@ class Course:
 
     def visits(self, rule_set: str) -> Sequence[Visit]:
         """Days and responses as this rule set has them."""
-        return self.irecist if rule_set == "irecist" else self.recist
+        return {"irecist": self.irecist, "admiralonco": self.table}.get(rule_set, self.recist)
+
+    def until(self, day: float, why: str) -> "Course":
+        """The course up to a day, after which no visit counts; the remark tells of those that are left out."""
+        left_out = [f"{code} on day {seen:g}" for seen, code in self.recist if seen > day]
+        if not left_out:
+            return self
+        told = f"{', '.join(left_out)} after {why} on day {day:g}: not counted"
+        return replace(
+            self,
+            recist=[visit for visit in self.recist if visit[0] <= day],
+            table=[visit for visit in self.table if visit[0] <= day],
+            irecist=[visit for visit in self.irecist if visit[0] <= day],
+            remark="; ".join([text for text in (self.remark, told) if text]),
+        )
 
 
 def outcome_table(
@@ -50,6 +67,7 @@ def outcome_table(
     *,
     maximum_gap_days: int | None = None,
     clinical_benefit_days: int = 168,
+    responses_after_new_therapy_count: bool = False,
     **settings: Any,
 ) -> pd.DataFrame:
     """Best response, durations and waterfall value of every patient.
@@ -63,6 +81,8 @@ def outcome_table(
         Columns of `patients.csv` (`patient_id`, optional `best_response` and `arm`), `lesions.csv`, `visits.csv`, `followup.csv`.
     maximum_gap_days, clinical_benefit_days
         As `durations` takes them.
+    responses_after_new_therapy_count
+        Whether visits after another anticancer therapy began (`followup.new_therapy_day`) make a best response.
     **settings
         Fields of `ResponseRules`.
 
@@ -74,10 +94,15 @@ def outcome_table(
     Raises
     ------
     ResponseError
-        A response code, a rule set or a lesion that cannot be read.
+        A response code, a rule set or a lesion that cannot be read, or a table with patients who are not among `patients`.
     """
     rules = ResponseRules(**settings)
-    judge = OutcomeJudge(rules, maximum_gap_days=maximum_gap_days, clinical_benefit_days=clinical_benefit_days)
+    judge = OutcomeJudge(
+        rules,
+        maximum_gap_days=maximum_gap_days,
+        clinical_benefit_days=clinical_benefit_days,
+        responses_after_new_therapy_count=responses_after_new_therapy_count,
+    )
     assessment = assess_lesions(lesions, rules=rules) if lesions is not None and len(lesions) else None
     return judge.table(patients, assessment, visits, followup)
 
@@ -85,8 +110,16 @@ def outcome_table(
 class OutcomeJudge:
     """Judges patients from visits that are assessed already."""
 
-    def __init__(self, rules: ResponseRules, *, maximum_gap_days: int | None, clinical_benefit_days: int) -> None:
+    def __init__(
+        self,
+        rules: ResponseRules,
+        *,
+        maximum_gap_days: int | None,
+        clinical_benefit_days: int,
+        responses_after_new_therapy_count: bool,
+    ) -> None:
         self.rules = rules
+        self.after_new_therapy = responses_after_new_therapy_count
         self.by_rule_set = {name: replace(rules, rule_set=name) for name in RULE_SETS}
         self.unconfirmed = replace(rules, confirmation_required=False)
         self.durations: dict[str, Any] = {
@@ -106,12 +139,21 @@ class OutcomeJudge:
         assessed = assessment.patients if assessment is not None else {}
         by_visit, given, followed = visits_of(visits), _given(patients), followups(followup)
         arms = _arms(patients)
+        known = sorted(patients["patient_id"].tolist())
+        _refuse_strangers(known, lesions=assessed, visits=by_visit, followup=followed)
         rows = []
-        for patient in sorted(patients["patient_id"].tolist()):
+        for patient in known:
             lesions = assessed.get(patient)
-            course = _course(lesions, by_visit.get(patient), given.get(patient))
+            course = self._counted(_course(lesions, by_visit.get(patient), given.get(patient)), followed.get(patient))
             rows.append(self._row(patient, course, lesions, followed.get(patient), arms.get(patient)))
         return OUTCOMES.check(pd.DataFrame(rows, columns=list(OUTCOMES.columns)))
+
+    def _counted(self, course: Course, followup: FollowUp | None) -> Course:
+        """The course without the visits after another therapy began."""
+        began = followup.new_therapy_day if followup is not None else None
+        if began is None or self.after_new_therapy:
+            return course
+        return course.until(began, "the new therapy began")
 
     def _row(
         self,
@@ -129,7 +171,7 @@ class OutcomeJudge:
         lasting = self._durations(best, course, followup, responder)
         agree = len({_class(word) for word in words.values()}) == 1
         told = "" if agree else f"; rule sets disagree: {', '.join(f'{name} {words[name]}' for name in RULE_SETS)}"
-        change, new_lesion = self._measured(lesions, best)
+        change, new_lesion = self._measured(lesions, best, until=course.recist[-1][0] if course.recist else 0.0)
         notes = (best.note if course.source else course.reason, course.remark, lasting.note)
         return (
             patient,
@@ -171,13 +213,13 @@ class OutcomeJudge:
         visits = course.visits(self.rules.rule_set)
         return durations(best, visits, followup, responder=responder, **self.durations)
 
-    def _measured(self, lesions: AssessedPatient | None, best: BestResponse) -> tuple[float, float]:
+    def _measured(self, lesions: AssessedPatient | None, best: BestResponse, *, until: float) -> tuple[float, float]:
         """Deepest change of the sum until progression, and the day on which a new lesion made the progression."""
         if lesions is None:
             return np.nan, np.nan
-        last = np.inf
+        last = until
         if best.progression_day is not None and not self.rules.responses_after_progression_count:
-            last = best.progression_day
+            last = min(until, best.progression_day)
         seen = [(day, point) for day, point in zip(lesions.days, lesions.points, strict=True) if point.response]
         changes = [point.change_percent for day, point in seen if point.change_percent is not None and day <= last]
         new = [day for day, point in seen if point.new_lesion and day == best.progression_day]
@@ -188,25 +230,48 @@ def _course(lesions: AssessedPatient | None, visits: list[Visit] | None, given: 
     scanned = lesions.visits if lesions is not None else []
     told = [visit for visit in visits or [] if visit[0] > 0]
     if lesions is not None and scanned:
-        return Course(recist=scanned, irecist=lesions.irecist_visits, source="lesions", remark=_against(scanned, told))
+        return Course(
+            recist=scanned,
+            table=lesions.table_visits,
+            irecist=lesions.irecist_visits,
+            source="lesions",
+            remark=_against(scanned, told),
+        )
     if told:
-        return Course(recist=[(day, as_recist(code)) for day, code in told], irecist=told, source="visits")
+        recist = [(day, as_recist(code)) for day, code in told]
+        return Course(recist=recist, table=recist, irecist=told, source="visits")
     if given is not None:
-        return Course(recist=(), irecist=(), source="best_response", given=given)
+        return Course(recist=(), table=(), irecist=(), source="best_response", given=given)
     unknown = lesions is None and visits is None
     reason = "no lesions, visits or best response are known" if unknown else "no assessment after baseline"
-    return Course(recist=(), irecist=(), source="", reason=reason)
+    return Course(recist=(), table=(), irecist=(), source="", reason=reason)
 
 
 def _against(scanned: Sequence[Visit], told: Sequence[Visit]) -> str:
-    """Where visits.csv says another response on the day of a scan."""
-    judged = dict(scanned)
-    others = [
-        f"{code} on day {day:g}"
-        for day, code in told
-        if day in judged and as_recist(code) != judged[day] and not {as_recist(code), judged[day]} <= {"SD", PERSISTS}
-    ]
-    return f"visits.csv says {', '.join(others)}; the lesions count" if others else ""
+    """Where visits.csv says another response than the scan that is nearest, and where it has a visit without any scan near it."""
+    others, alone = [], []
+    for day, code in told:
+        nearest, judged = min(scanned, key=lambda visit: (abs(visit[0] - day), visit[0]))
+        said = as_recist(code)
+        if abs(nearest - day) > SAME_VISIT_DAYS:
+            alone.append(f"{code} on day {day:g}")
+        elif said != judged and not {said, judged} <= {"SD", PERSISTS} and not {said, judged} <= {"NE", NOT_DONE}:
+            others.append(f"{code} on day {day:g}")
+    return "; ".join(
+        [
+            *([f"visits.csv says {', '.join(others)}; the lesions count"] if others else []),
+            *([f"visits.csv says {', '.join(alone)}, where no lesion was read: not counted"] if alone else []),
+        ]
+    )
+
+
+def _refuse_strangers(known: Sequence[str], **tables: Mapping[str, object]) -> None:
+    """Raise ResponseError for patients of a table who are not in `patients`: their rows would be dropped in silence."""
+    patients = set(known)
+    strangers = {name: sorted(set(table) - patients) for name, table in tables.items()}
+    told = [f"{name}: {', '.join(people)}" for name, people in strangers.items() if people]
+    if told:
+        raise ResponseError(f"These patients are not in the table of patients: {'; '.join(told)}.")
 
 
 def visits_of(frame: pd.DataFrame | None) -> dict[str, list[Visit]]:

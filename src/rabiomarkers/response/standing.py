@@ -1,6 +1,6 @@
 """Where a trial stands in its two-stage design, in words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.two_stage import Design
@@ -22,8 +22,10 @@ class Standing:
     """The same in a sentence or two."""
 
 
-def standing(design: Design, responders: int, n: int) -> Standing:
-    """What the design says of `responders` among `n` patients.
+def standing(design: Design, responders: int, n: int, *, unknown: int = 0) -> Standing:
+    """What the design says of `responders` among `n` patients, `unknown` of whom have no response that could be judged (yet).
+
+    A verdict that hangs on the unknown ones is left open, and the reading tells both ways it can go.
 
     Totals do not tell in which stage a patient responded. What follows from them whichever patients came first is said as certain;
     otherwise a trial that went on is taken to have been allowed to.
@@ -31,10 +33,24 @@ def standing(design: Design, responders: int, n: int) -> Standing:
     Raises
     ------
     StatisticsError
-        `responders` is not between 0 and n.
+        `responders` is not between 0 and n, or there are more unknown ones than the others leave room for.
     """
-    if not 0 <= responders <= n:
-        raise StatisticsError(f"A design needs 0 <= responders <= n; there are {responders} of {n}.")
+    if not (0 <= responders <= n and 0 <= unknown <= n - responders):
+        raise StatisticsError(
+            f"A design needs 0 <= responders <= n; there are {responders} of {n}, and {unknown} unknown."
+        )
+    told = _standing(design, responders, n)
+    if not unknown:
+        return told
+    best = _standing(design, responders + unknown, n)
+    who = f"{unknown} of the {_patients(n)} {'has' if unknown == 1 else 'have'} no response that could be judged"
+    if best.verdict == told.verdict:
+        return replace(told, reading=f"{told.reading} {_sentence(who)}; it holds whatever they show.")
+    reading = f"{_sentence(who)}. If none of them responds: {told.reading} If all of them do: {best.reading}"
+    return Standing(stage=told.stage, verdict="open", reading=reading)
+
+
+def _standing(design: Design, responders: int, n: int) -> Standing:
     if n == 0:
         return Standing(stage="not started", verdict="open", reading="No patient with an evaluable response yet.")
     if responders <= design.first_stop and n >= design.first_n:

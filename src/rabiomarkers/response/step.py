@@ -11,7 +11,7 @@ from rabiomarkers.files import Info, read_table, write_json, write_table
 from rabiomarkers.knowledge import load_historical
 from rabiomarkers.response.assess import Assessment, assess_lesions, timepoint_table
 from rabiomarkers.response.baseline import Remark
-from rabiomarkers.response.codes import RECIST_OF, as_recist, normal_code
+from rabiomarkers.response.codes import RECIST_OF, RESPONSES, as_recist, normal_code
 from rabiomarkers.response.decision import decide
 from rabiomarkers.response.endpoints import endpoints, survival_table
 from rabiomarkers.response.outcomes import OutcomeJudge
@@ -28,6 +28,7 @@ def outcome_step(
     rules: Mapping[str, Any],
     maximum_gap_days: int | None = None,
     clinical_benefit_days: int = 168,
+    responses_after_new_therapy_count: bool = False,
     prior: Sequence[float] = (0.5, 0.5),
     design: Mapping[str, Any] | None = None,
     seed: int = 1,
@@ -42,7 +43,12 @@ def outcome_step(
     followup, events = tables["followup"], tables["adverse_events"]
     chosen = ResponseRules(**rules)
     assessment = assess_lesions(lesions, rules=chosen) if lesions is not None and len(lesions) else None
-    judge = OutcomeJudge(chosen, maximum_gap_days=maximum_gap_days, clinical_benefit_days=clinical_benefit_days)
+    judge = OutcomeJudge(
+        chosen,
+        maximum_gap_days=maximum_gap_days,
+        clinical_benefit_days=clinical_benefit_days,
+        responses_after_new_therapy_count=responses_after_new_therapy_count,
+    )
     outcomes = judge.table(read_table(inputs["patients"]), assessment, visits, followup)
     sums = sum_table(assessment, visits)
     found = endpoints(
@@ -58,6 +64,7 @@ def outcome_step(
     decision = decide(
         orr["responders"],
         orr["n"] if orr["rate"] is not None else 0,
+        unknown=unsettled(outcomes) if orr["rate"] is not None else 0,
         design=design,
         prior=(float(prior[0]), float(prior[1])),
         historical=load_historical(inputs["historical"]) if "historical" in inputs else None,
@@ -70,6 +77,14 @@ def outcome_step(
     write_table(remarks_of(assessment, visits, tables["remarks"]), out / "remarks.parquet")
     write_json(found | {"decision": decision}, out / "endpoints.json")
     return {"patients": len(outcomes), "responders": orr["responders"]}
+
+
+def unsettled(outcomes: pd.DataFrame) -> int:
+    """Patients of the response rate whose answer is not known: not evaluable, or a response that still may be confirmed."""
+    counted = outcomes[outcomes["responder"].notna()]
+    seen = counted["best_response_unconfirmed"].map(as_recist).isin(RESPONSES)
+    waiting = seen & ~counted["responder"].astype(bool) & counted["progression_day"].isna()
+    return int((~counted["evaluable"].astype(bool) | waiting).sum())
 
 
 def sum_table(assessment: Assessment | None, visits: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -6,12 +6,14 @@ comparison in floating point says stable.
 Where the paper leaves a choice, this is the one taken:
 
 - Each visit after day 0 is judged; a lesion without a row at a visit was not evaluated.
-- Baseline of a lesion is its last row on or before day 0 (first dose).
+- Baseline of a lesion is its last evaluated row on or before day 0 (first dose).
+- A lesion without a baseline is disease all the same: a non-target is judged from its first row on; a target has no size to compare
+  with, so that its targets are NE until it is gone, unless the others alone make progression.
 - A lesion seen but too small to measure counts 5 mm unless a size is given; an absent one 0 mm.
 - A visit where some target lesion was not evaluated is NE for its targets, unless the others alone already make progression.
   Its sum is unknown and cannot become the nadir.
-- Fragments of a lesion that split add up; of lesions that merged one carries the common diameter and the others add nothing, as
-  long as no row says otherwise.
+- Fragments of a lesion that split add up, with what is read under its own name; of lesions that merged one carries the common
+  diameter and the others add nothing, as long as no row says otherwise.
 - An equivocal new lesion is no progression until it is seen unequivocally; then progression is dated back to where it was first
   seen, unless it was absent in between.
 - Once the whole tumour was in complete response, disease seen again is progression (Table 3, footnote; nodes from 10 mm). A later
@@ -52,6 +54,9 @@ class TimePoint:
     sum_tenths: int | None = None  # None where a target lesion was not evaluated, or none exists
     change_percent: float | None = None  # of the sum, from baseline
     nadir_tenths: int | None = None  # smallest sum before this visit, baseline included
+    by_table: str | None = (
+        None  # the response by Tables 1 and 2 alone, where an earlier complete response made it another
+    )
     target: str | None = None  # None: no target lesion at baseline
     non_target: str | None = None  # None: no non-target lesion
     new_lesion: bool = False
@@ -137,7 +142,7 @@ def assess_patient(visits: Visits) -> list[TimePoint]:
     """
     check_readings(visits)
     days = sorted(visits)
-    baseline = {lesion.lesion_id: lesion for day in days if day <= 0 for lesion in visits[day] if lesion.kind != "new"}
+    baseline = baseline_readings(visits)
     later = [day for day in days if day > 0]
     if not baseline:
         note = "no assessment on or before day 0 (first dose) to compare with"
@@ -146,7 +151,8 @@ def assess_patient(visits: Visits) -> list[TimePoint]:
     sizes = [lesion.size for lesion in _targets_of(baseline, baseline.values())]
     start = sum(size for size in sizes if size is not None) if None not in sizes else None
     start = start or None  # a sum of 0 is nothing to compare with
-    course = _Course(baseline=baseline, start=start, nadir=start, dated_back=_dated_back(visits, later))
+    merged = {name: lesion for name, lesion in baseline.items() if lesion.status == "merged"}
+    course = _Course(baseline=baseline, start=start, nadir=start, dated_back=_dated_back(visits, later), merged=merged)
     change = None if start is None else 0.0
     first = max(day for day in days if day <= 0)
     points = [TimePoint(day=first, response=None, sum_tenths=start, nadir_tenths=start, change_percent=change)]
@@ -168,6 +174,10 @@ class _Course:
     complete_on: float | None = None
     fragments: dict[str, Reading] = field(default_factory=dict)
     merged: dict[str, Reading] = field(default_factory=dict)
+    late: dict[str, Reading] = field(default_factory=dict)
+    """Lesions that were first read after the baseline."""
+    beside: set[str] = field(default_factory=set)
+    """Lesions that were read under their own name beside a fragment of theirs."""
 
     def remember(self, point: TimePoint) -> None:
         if point.sum_tenths is not None and self.nadir is not None:
@@ -176,26 +186,34 @@ class _Course:
             self.complete_on = point.day
 
 
+def baseline_readings(visits: Visits) -> dict[str, Reading]:
+    """The last reading of each lesion on or before day 0 that evaluated it; a reading that did not only where there is no other."""
+    found: dict[str, Reading] = {}
+    for day in sorted(day for day in visits if day <= 0):
+        for lesion in visits[day]:
+            if lesion.kind != "new" and (lesion.status != "not_evaluated" or lesion.lesion_id not in found):
+                found[lesion.lesion_id] = lesion
+    return found
+
+
 def _assess_visit(day: float, lesions: Sequence[Reading], course: _Course) -> TimePoint:
     read = {lesion.lesion_id: lesion for lesion in lesions if lesion.kind != "new"}
     news = [lesion for lesion in lesions if lesion.kind == "new"] if len(read) < len(lesions) else []
     followed, late, changed = _followed(read, course)
     targets = [lesion for lesion in followed if lesion.kind in TARGETS]
+    uncompared = [lesion for lesion in late if lesion.kind in TARGETS]
     sizes = [lesion.size for lesion in targets]
-    unknown = [lesion.lesion_id for lesion, size in zip(targets, sizes, strict=True) if size is None]
-    non_target = non_target_response([lesion.status for lesion in followed if lesion.kind == "non_target"])
-    target = (
-        _target_response(targets, sizes, course.start, course.nadir)
-        if targets or any(lesion.kind in TARGETS for lesion in late)
-        else None
-    )
-    if target in ("CR", "PR", "SD") and any(lesion.kind in TARGETS for lesion in late):
+    unknown = sorted([lesion.lesion_id for lesion, size in zip(targets, sizes, strict=True) if size is None])
+    seen = [*followed, *late] if late else followed
+    non_target = non_target_response([lesion.status for lesion in seen if lesion.kind == "non_target"])
+    target = _target_response(targets, sizes, course.start, course.nadir) if targets or uncompared else None
+    if target in ("CR", "PR", "SD") and not all(lesion.gone for lesion in uncompared):
         target = "NE"
     new = sorted(
         lesion.lesion_id for lesion in news if lesion.status in SEEN or (lesion.lesion_id, day) in course.dated_back
     )
     response = overall_response(target, non_target, new_lesion=bool(new))
-    judged, why = _after_complete(response, [*followed, *late], course.complete_on)
+    judged, why = _after_complete(response, seen, course.complete_on)
     total = None
     if not unknown and targets and course.start is not None and target != "NE":
         total = sum([size for size in sizes if size is not None])
@@ -204,7 +222,7 @@ def _assess_visit(day: float, lesions: Sequence[Reading], course: _Course) -> Ti
         f"new lesion {', '.join(new)}" if new else "",
         *_equivocal_notes(new, unsure, news),
         f"not evaluated: {', '.join(unknown)}" if unknown and target == "NE" else "",
-        f"no baseline for {', '.join(lesion.lesion_id for lesion in late)}" if late else "",
+        f"no baseline for {', '.join(sorted(lesion.lesion_id for lesion in late))}" if late else "",
         "no target sum at baseline" if targets and course.start is None else "",
         *changed,
         why,
@@ -218,22 +236,26 @@ def _assess_visit(day: float, lesions: Sequence[Reading], course: _Course) -> Ti
         target=target,
         non_target=non_target,
         new_lesion=bool(new),
+        by_table=response if why else None,
         note="; ".join([note for note in notes if note]),
     )
 
 
 def _followed(read: dict[str, Reading], course: _Course) -> tuple[list[Reading], list[Reading], list[str]]:
     """What is judged at this visit (lesions of the baseline and their fragments, those without a row as not evaluated), lesions
-    without a baseline, and what split or merged in words."""
-    plain = not (course.fragments or course.merged)
+    without a baseline likewise, and what split or merged in words."""
+    plain = not (course.fragments or course.merged or course.late)
     if plain and read.keys() == course.baseline.keys() and all(lesion.part_of is None for lesion in read.values()):
         return list(read.values()), [], []
     changed = _remember_parts(read, course)
     known = course.baseline | course.fragments
     full = {name: read.get(name) or course.merged.get(name) or _not_evaluated(lesion) for name, lesion in known.items()}
-    late = [lesion for name, lesion in sorted(read.items()) if name not in known]
+    course.late |= {name: lesion for name, lesion in read.items() if name not in known}
+    late = [read.get(name) or _not_evaluated(lesion) for name, lesion in sorted(course.late.items())]
     parts = {lesion.part_of for lesion in full.values() if lesion.part_of and lesion.status != "merged"}
-    whole = [lesion for name, lesion in full.items() if not (name in parts and name not in read)]
+    course.beside |= {name for name in parts if name in read}
+    replaced = parts - course.beside  # by their fragments
+    whole = [lesion for name, lesion in full.items() if name not in replaced]
     targets = _targets_of(full, [lesion for lesion in whole if lesion.kind in TARGETS])
     return [*targets, *(lesion for lesion in whole if lesion.kind not in TARGETS)], late, changed
 
@@ -312,4 +334,11 @@ def _without_baseline(
     new = any(
         lesion.kind == "new" and (lesion.status in SEEN or (lesion.lesion_id, day) in dated_back) for lesion in lesions
     )
-    return TimePoint(day=day, response="PD" if new else "NE", new_lesion=new, note=note)
+    grown = any(lesion.kind == "non_target" and lesion.status in GROWN for lesion in lesions)
+    return TimePoint(
+        day=day,
+        response="PD" if new or grown else "NE",
+        non_target="PD" if grown else None,
+        new_lesion=new,
+        note=note,
+    )

@@ -16,7 +16,15 @@ from rabiomarkers.simulate.design import Design, Patient, stream
 type Progression = Literal["", "growth", "new lesion", "non-target"]
 
 ASSESSMENT_INTERVALS = (49, 56)  # days between scans
-ORGANS = {"T1": "liver", "T2": "lung", "T3": "soft tissue", "T4": "liver", "N1": "lymph node", "NT1": "bone", "NEW1": "liver"}
+ORGANS = {
+    "T1": "liver",
+    "T2": "lung",
+    "T3": "soft tissue",
+    "T4": "liver",
+    "N1": "lymph node",
+    "NT1": "bone",
+    "NEW1": "liver",
+}
 SUBTYPES = ("HR+/HER2-", "TNBC")
 
 # term, chance, severest grade seen, whether the treatment is blamed

@@ -192,4 +192,4 @@ def _why_not(names: list[str], events: dict[str, int]) -> str:
         return f"not estimable: every patient with a known duration is in one group ({names[0]})"
     if not sum(events.values()):
         return "not estimable: no event happened"
-    return "not estimable: no event happened while both groups were at risk"
+    return "not estimable: no event tells the groups apart (only one of them was at risk, or everyone at risk had it)"

@@ -15,6 +15,7 @@ from rabiomarkers.report.figures.style import (
     responder_group,
 )
 from rabiomarkers.report.words import percent, plural, present
+from rabiomarkers.tables import known_responses
 
 SYMBOLS = ("circle-open", "circle", "diamond", "square", "cross", "x")
 
@@ -66,7 +67,7 @@ def ordination_map(
 
 def _grouped(ordination: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """The samples in the order of patient and timepoint, with the patient's `group`."""
-    flags = outcomes.set_index("patient_id")["responder"]
+    flags = known_responses(outcomes)
     points = ordination.sort_values(["patient_id", "timepoint"])
     return points.assign(group=[responder_group(flags.get(patient)) for patient in points["patient_id"]])
 

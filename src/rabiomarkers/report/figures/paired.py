@@ -13,6 +13,7 @@ from rabiomarkers.report.figures.style import (
     RESPONDER_SYMBOLS,
     Message,
     dressed,
+    flags_of,
     label,
     responder_group,
 )
@@ -56,7 +57,7 @@ def paired_lines(
     titles = [_panel_title(row) for _, row in drawn.iterrows()]
     apart = {"horizontal_spacing": 0.11, "vertical_spacing": 0.35 / rows}
     figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles, **apart)
-    flags = outcomes.set_index("patient_id")[colour] if colour else pd.Series(dtype="boolean")
+    flags = flags_of(outcomes, colour) if colour else pd.Series(dtype="boolean")
     shown: set[str] = set()
     chosen = [pairs[key] for key in _keys(drawn)]
     for position, panel in enumerate(chosen):

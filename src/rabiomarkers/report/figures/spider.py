@@ -18,6 +18,7 @@ from rabiomarkers.report.figures.style import (
     Look,
     Message,
     dressed,
+    flags_of,
     in_response_order,
     label,
     mark_look,
@@ -66,7 +67,8 @@ def spider(sums: pd.DataFrame, outcomes: pd.DataFrame, *, colour: str = "best_re
             f"No spider plot: none of {plural(len(outcomes), 'patient')} has a sum of target diameters at baseline and after it."
         )
     known = outcomes.set_index("patient_id")
-    groups = {patient: _group(known.loc[patient, colour], colour) for patient in lines}
+    values = flags_of(outcomes, colour)
+    groups = {patient: _group(values.loc[patient], colour) for patient in lines}
     figure = go.Figure()
     last = max(float(line["day"].max()) for line in lines.values())
     first = min(0.0, *(float(line["day"].min()) for line in lines.values()))

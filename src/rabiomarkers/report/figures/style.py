@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from rabiomarkers.report.words import plural, present
+from rabiomarkers.tables import known_responses
 
 # Okabe & Ito, "Color Universal Design", jfly.uni-koeln.de/color, 2008
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -145,6 +147,11 @@ def weeks(figure: go.Figure, first: float, last: float, **place: Any) -> None:
     span = max(last - first, WEEK) / WEEK
     step = next((step for step in WEEK_STEPS if span / step <= MOST_TICKS), WEEK_STEPS[-1])
     figure.update_xaxes(tick0=0, dtick=step, range=[first / WEEK, last / WEEK], zeroline=False, **place)
+
+
+def flags_of(outcomes: pd.DataFrame, name: str) -> pd.Series:
+    """A flag of the outcomes by patient; who could not be evaluated is neither responder nor non-responder."""
+    return known_responses(outcomes) if name == "responder" else outcomes.set_index("patient_id")[name]
 
 
 def responder_group(responder: Any) -> str:
