@@ -93,10 +93,10 @@ def test_a_level_is_a_share():
         posterior_rate(1, 2, level=95)
 
 
-@given(counts, priors, st.floats(0.5, 0.99))
+# below 0.3 a limit may lie so close to 1 that no double is near enough
+@given(counts, st.tuples(st.floats(0.3, 20), st.floats(0.3, 20)), st.floats(0.5, 0.99))
 def test_the_interval_leaves_half_of_the_rest_on_each_side(case, prior, level):
     told = posterior_rate(*case, prior=prior, level=level)
-    # the inverse of scipy is that exact where a parameter is far below one and the density a spike at 0 or 1
     assert told.probability_above(told.low) == pytest.approx((1 + level) / 2, abs=1e-6)
     assert told.probability_above(told.high) == pytest.approx((1 - level) / 2, abs=1e-6)
     assert told.probability_above(told.median) == pytest.approx(0.5, abs=1e-6)
