@@ -169,7 +169,7 @@ def test_a_table_that_is_a_link_out_of_the_study_is_not_read(folder, tmp_path, n
     assert [problem.file for problem in check_study(folder)] == [name]
 
 
-@pytest.mark.parametrize("name", ["lesions.xlsx", "lesions.tsv", "Lesion.csv"])
+@pytest.mark.parametrize("name", ["lesions.xlsx", "lesions.tsv", "Lesion.csv", "lesions.csv.gz"])
 def test_a_table_of_another_format_is_not_passed_over(folder, name):
     (folder / "lesions.csv").rename(folder / name)
     assert [(problem.file, problem.expected) for problem in check_study(folder)] == [(name, "lesions.csv")]

@@ -33,7 +33,7 @@ from rabiomarkers.stats.two_stage import minimax_design, optimal_design
 from rabiomarkers.tables import TEXT
 
 SETTINGS, SHEET, PATIENTS = "study.yaml", "samples.csv", "patients.csv"
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
+TABLE_SUFFIXES = (".gz", ".zip", ".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
 
 CLINICAL: Mapping[str, Callable[[Path, Collection[str]], tuple[pd.DataFrame, list[Problem]]]] = {
     "lesions": read_lesions,
@@ -370,7 +370,7 @@ def _misnamed_tables(folder: Path, *, sdtm: bool) -> Iterator[Problem]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in TABLE_SUFFIXES or path.name in names:
             continue
-        meant = nearest(path.stem, absent, cutoff=0.8)
+        meant = nearest(path.name.partition(".")[0], absent, cutoff=0.8)
         if meant:
             rename = path.suffix.lower() == ".csv"
             remedy = f"rename the file to {meant}.csv" if rename else f"save it as {meant}.csv (in Excel: CSV UTF-8)"

@@ -22,8 +22,17 @@ COMPARTMENTS = ("tumour", "blood", "faecal")
 STATUSES = ("used", "missing", "excluded", "failed_qc")
 TIERS = ("primary", "secondary", "exploratory")
 RECIST_RESPONSES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
-IRECIST_RESPONSES = ("iCR", "iPR", "iSD", "NON-iCR/NON-iUPD", "iUPD", "iCPD", "NE")
-BEST_RESPONSES = (*RECIST_RESPONSES, *IRECIST_RESPONSES[:-1])
+RECIST_OF: Mapping[str, str] = {
+    "iCR": "CR",
+    "iPR": "PR",
+    "iSD": "SD",
+    "NON-iCR/NON-iUPD": "NON-CR/NON-PD",
+    "iUPD": "PD",
+    "iCPD": "PD",
+}
+"""What RECIST 1.1 calls a response of iRECIST; every other word is its own."""
+IRECIST_RESPONSES = (*RECIST_OF, "NE")
+BEST_RESPONSES = (*RECIST_RESPONSES, *RECIST_OF)
 TIMELINE_KINDS = (
     "first_dose",
     "last_dose",

@@ -92,6 +92,14 @@ def test_whole_tenths_stay_what_they_are(tenths):
             "a date (2024-03-01); a number (days from first dose)",
         ),
         ("lesions", "P1,12.03.2024,L1,target,10,measured", "day", "count the days from first dose, which is day 0"),
+        ("lesions", "P1,42,L1,target,45,too_small", "mm", "less than 10 mm"),
+        ("lesions", "P1,42,L1,target,1001,measured", "mm", "at most 1,000 (millimetres)"),
+        ("lesions", "P1,45123,L1,target,15,measured", "day", "is it a date as Excel keeps it?"),
+        ("visits", "P1,42,PR?", "overall_response", "'PR?'"),
+        ("visits", "P1,42,-SD", "overall_response", "'-SD'"),
+        ("adverse_events", "P1,Rash,-3,3,yes,no", "grade", "'-3'"),
+        ("adverse_events", "P1,Rash,<2,3,yes,no", "grade", "'<2'"),
+        ("followup", "P1,100,no,100,yes", "progressed", "death is an event of progression-free survival"),
         ("lesions", "P1,42,L1,target,15,absent", "mm", "15 mm of a lesion that is absent"),
         ("lesions", "P1,42,L1,target,0,not_evaluated", "mm", "no size; empty the cell"),
         ("lesions", "P1,42,L1,new,0,measured", "mm", "a new lesion of 0 mm"),
@@ -148,7 +156,19 @@ LINKED = "patient_id,day,lesion_id,kind,mm,status,visit,organ,part_of"
     ("rows", "row", "column", "told"),
     [
         (["P1,0,T1,target,10,measured,,,T9"], 2, "part_of", "'T9', which is no lesion of patient P1"),
-        (["P1,0,T1,target,10,measured,,,T1"], 2, "part_of", "'T1', the lesion itself or a part of it"),
+        (["P1,0,T1,target,10,measured,,,T1"], 2, "part_of", "'T1', the lesion itself"),
+        (
+            [
+                "P1,0,T1,target,10,measured,,,",
+                "P1,0,T2,target,10,measured,,,",
+                "P1,42,T1,target,,absent,,,",
+                "P1,56,T1,target,5,measured,,,T2",
+                "P1,84,T2,target,,merged,,,T1",
+            ],
+            5,
+            "part_of",
+            "'T2', and by way of it 'T1' is a part of itself",
+        ),
         (["P1,0,T1,target,10,measured,,,", "P1,42,T1,target,,merged,,,"], 3, "part_of", "the lesion it merged into"),
         (["P1,0,T1,target,10,measured,,,", "P1,0,L1,non_target,,present,,,T1"], 3, "part_of", "target lesions only"),
         (
@@ -292,7 +312,7 @@ def test_a_wrong_patient_table_is_told(patients, text, row, column, told):
 @pytest.mark.parametrize("written", ["9" * 400, "1000001", "99999999999999999999"])
 def test_a_number_that_nobody_measured_is_told(read, written):
     _, problems = read("lesions", f"P1,0,L1,target,{written},measured")
-    assert [(problem.column, problem.expected) for problem in problems] == [("mm", "at most 1,000,000 (millimetres)")]
+    assert [(problem.column, problem.expected) for problem in problems] == [("mm", "at most 1,000 (millimetres)")]
 
 
 def test_a_patient_in_two_arms_is_told(patients):

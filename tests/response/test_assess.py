@@ -254,3 +254,10 @@ def test_progression_of_a_non_target_needs_no_baseline():
     table = lesions((42, None, "L1", "non_target", None, "progression", None))
     judged = assess_lesions(table).patients["P1"]
     assert (judged.visits, judged.irecist_visits) == ([(42.0, "PD")], [(42.0, "iUPD")])
+
+
+def test_nodes_that_were_normal_at_baseline_make_no_complete_response():
+    rows = [size(day, "N1", 9.0, kind="target_node") for day in (0, 42, 84)]
+    judged = assess_lesions(lesions(*rows))
+    assert [code for _, code in judged.patients["P1"].visits] == ["NE", "NE"]
+    assert judged.remarks[0][3].startswith("N1: 9 mm at baseline, a node from 15 mm")

@@ -99,9 +99,9 @@ def test_a_given_not_evaluable_response_counts_a_death():
 @pytest.mark.parametrize(
     ("days", "progressed", "note"),
     [
-        (200.0, False, "progression on day 84, but followup.csv says none until day 200, and that counts"),
-        (30.0, False, "progression on day 84, but followup.csv says none until day 30, and that counts"),
-        (99.0, True, "progression on day 84, but followup.csv says progression or death on day 99, and that counts"),
+        (200.0, False, "progression on day 84, but the follow-up says none until day 200, and that counts"),
+        (30.0, False, "progression on day 84, but the follow-up says none until day 30, and that counts"),
+        (99.0, True, "progression on day 84, but the follow-up says progression or death on day 99, and that counts"),
         (60.0, True, ""),  # seen between the scans
         (84.0, True, ""),
     ],
@@ -273,9 +273,9 @@ def test_nothing_is_said_of_a_response_nobody_knows():
 def test_a_visit_after_the_death_is_told():
     found = told(visits("SD", "SD", "SD"), FollowUp(os_days=100.0, died=True))
     assert (found.pfs_days, found.progressed) == (100.0, True)
-    assert found.note == "a visit on day 126 after the death on day 100 of followup.csv"
+    assert found.note == "a visit on day 126 after the death on day 100 of the follow-up"
     found = told(visits("SD"), FollowUp(pfs_days=200.0, progressed=True, os_days=150.0, died=False))
-    assert found.note == "PFS on day 200 after the last contact on day 150 of followup.csv"
+    assert found.note == "PFS on day 200 after the last contact on day 150 of the follow-up"
 
 
 def test_a_word_that_is_no_response_is_refused():

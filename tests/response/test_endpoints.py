@@ -40,6 +40,7 @@ def outcomes(codes, **columns):
         evaluable=table["best_response"] != "NE",
         clinical_benefit=responder,
         rule_sets_agree=True,
+        confirmed=responder.where(responder, None),
     )
     table = table.assign(**columns).reindex(columns=list(OUTCOMES.columns))
     return table.astype({name: DTYPES[kind] for name, kind in OUTCOMES.columns.items()})
@@ -399,3 +400,8 @@ def test_control_holds_the_responders_and_the_evaluable_are_among_all(codes):
         assert evaluable["n"] == everyone["n"] - codes.count("NE")
         assert evaluable["responders"] == everyone["responders"]
         assert everyone["rate"] is None or math.isclose(everyone["rate"] * everyone["n"], everyone["responders"])
+
+
+def test_responders_of_whom_only_the_response_was_given_are_counted_in_words():
+    found = endpoints(outcomes(["PR", "CR", "SD"], confirmed=[None, True, None]))["orr"]
+    assert found["note"] == "best response as given, whether confirmed is not known: 1 of 2 responders"

@@ -60,7 +60,7 @@ def test_lesions_win_over_visits_and_the_note_says_where_they_disagree():
     assert outcome.best_response == "PR"
     assert (
         outcome.note
-        == "PR on day 42, confirmed on day 84; visits.csv says SD on day 42, SD on day 84; the lesions count"
+        == "PR on day 42, confirmed on day 84; the reported visits say SD on day 42, SD on day 84; the lesions count"
     )
 
 
@@ -108,7 +108,7 @@ def test_followup_decides_survival_where_it_is_given():
     assert table["pfs_days"].tolist() == [200.0, 42.0]
     assert table["progressed"].tolist() == [False, True]
     assert table["note"].tolist() == [
-        "progression on day 42; progression on day 42, but followup.csv says none until day 200, and that counts",
+        "progression on day 42; progression on day 42, but the follow-up says none until day 200, and that counts",
         "progression on day 42",
     ]
 
@@ -195,13 +195,13 @@ def test_a_visit_without_a_scan_is_told_where_lesions_count():
     visits = visit("P1", "SD", "PD")
     outcome = only(outcome_table(patients("P1"), lesion("P1", 20.0, 20.0), visits))
     assert (outcome.best_response, outcome.pfs_days) == ("SD", 42.0)
-    assert "visits.csv says PD on day 84, where no lesion was read: not counted" in outcome.note
+    assert "the reported visits say PD on day 84, where no lesion was read: not counted" in outcome.note
 
 
 def test_a_response_a_few_days_from_its_scans_belongs_to_them():
     visits = pd.DataFrame({"patient_id": ["P1"], "day": [45], "overall_response": ["PD"]})
     outcome = only(outcome_table(patients("P1"), lesion("P1", 20.0, 20.0), visits))
-    assert "visits.csv says PD on day 45; the lesions count" in outcome.note
+    assert "the reported visits say PD on day 45; the lesions count" in outcome.note
 
 
 def test_visits_after_a_new_therapy_make_no_response_unless_the_study_says_so():
@@ -227,3 +227,39 @@ def test_patients_who_are_not_in_the_table_of_patients_are_refused(place):
     tables = {"lesions": lesion("P9", 20.0), "visits": visit("P9", "PR"), "followup": followup}
     with pytest.raises(ResponseError, match=f"not in the table of patients: {place}: P9"):
         outcome_table(patients("P1"), **{place: tables[place]})
+
+
+def test_frames_that_cannot_be_used_are_told_at_once():
+    visits = pd.DataFrame({"patient_id": ["P1"], "day": [np.nan], "overall_response": ["PR"]})
+    with pytest.raises(ResponseError) as caught:
+        outcome_table(patients("P1", "P1"), pd.DataFrame({"patient_id": ["P1"]}), visits)
+    told = str(caught.value)
+    assert "patients has these patients twice: P1" in told
+    assert "lesions lacks day, lesion_id, kind, status, mm" in told
+    assert "visits has a day that is no number" in told
+
+
+def test_numbers_for_ids_are_refused_where_the_patients_have_text():
+    visits = pd.DataFrame({"patient_id": [1], "day": [42], "overall_response": ["PR"]})
+    with pytest.raises(ResponseError, match="not in the table of patients: visits: 1"):
+        outcome_table(patients("1"), None, visits)
+
+
+def test_text_for_a_flag_of_the_follow_up_is_refused():
+    followup = pd.DataFrame({"patient_id": ["P1"], "pfs_days": [30.0], "progressed": ["no"]})
+    with pytest.raises(ResponseError, match="is the text 'no'; give True, False or nothing"):
+        outcome_table(patients("P1"), None, None, followup)
+
+
+def test_why_no_visit_could_be_evaluated_stands_in_the_note():
+    late = lesion("P1", 20.0, 20.0).assign(day=[14, 42])
+    outcome = only(outcome_table(patients("P1"), late))
+    assert outcome.note.startswith(
+        "no visit was evaluable; no assessment on or before day 0 (first dose) to compare with"
+    )
+
+
+def test_a_best_response_that_does_not_count_is_told():
+    outcome = only(outcome_table(patients("P1", best_response=["CR"]), None, visit("P1", "PD")))
+    assert outcome.best_response == "PD"
+    assert "patients.csv says CR, which does not count beside visits" in outcome.note

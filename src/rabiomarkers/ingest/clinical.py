@@ -55,7 +55,7 @@ def read_patients(path: Path) -> Outcome:
     the problems.
     """
     findings = Findings(path.name)
-    sheet = read_sheet(path, required=["patient_id"], optional=["best_response"], findings=findings)
+    sheet = read_sheet(path, required=["patient_id"], optional=["best_response", "arm"], findings=findings)
     if sheet is None:
         return pd.DataFrame({"patient_id": pd.Series([], dtype=_TYPES["text"])}), findings.problems
     first: dict[str, int] = {}
@@ -146,6 +146,9 @@ def _check_order(row: Row, parsed: Parsed) -> None:
     if isinstance(pfs, float) and isinstance(overall, float) and overall < pfs:  # NaN compares false
         found = f"os_days {overall:g} before pfs_days {pfs:g}"
         row.wrong("os_days", found, "os_days no smaller than pfs_days", "correct one of the two")
+    if pfs == overall and parsed["died"] is True and parsed["progressed"] is False:
+        found = f"death on day {overall:g} and no event of progression-free survival by then"
+        row.wrong("progressed", found, "true: death is an event of progression-free survival", "correct one of the two")
 
 
 def read_adverse_events(path: Path, patients: Collection[str]) -> Outcome:

@@ -13,7 +13,10 @@ from rabiomarkers.ingest.delimited import Sheet, read_sheet
 from rabiomarkers.ingest.findings import Findings, named, one_of
 from rabiomarkers.tables import DTYPES, Kind
 
-LARGEST = 1_000_000  # days or millimetres: what is larger was not typed on purpose
+LARGEST = 1_000_000  # of a number without a limit of its own
+LONGEST_DAYS = 20_000  # 55 years; the number that Excel keeps for a date of this century is above 36 000
+LARGEST_MM = 1_000
+SEPARATOR = re.compile(r"(?<=\w)[\s_/-]+(?=\w)")
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 DATE = re.compile(
     r"\d{4}-\d{1,2}(-\d{1,2})?([T ].*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[ -]?[A-Za-z]{3}[ -]?\d{2,4}"
@@ -52,7 +55,7 @@ class Row:
         return value
 
     def word(self, column: str, known: Sequence[str]) -> str | None:
-        """One of the known words, however its case, blanks and hyphens are written."""
+        """One of the known words, however its case is written and the blanks, hyphens and strokes between its parts."""
         value = self.text(column)
         plain = {_letters(word): word for word in known}
         if value and _letters(value) not in plain:
@@ -77,8 +80,10 @@ class Row:
         if minimum is not None and number < Decimal(str(minimum)):
             self.wrong(column, f"{value}", f"{minimum:g} or more ({unit})", "correct it")
             return None
-        if abs(number) > LARGEST:
-            self.wrong(column, value, f"at most {LARGEST:,} ({unit})", "correct it")
+        largest = LONGEST_DAYS if unit.startswith("days") else LARGEST_MM if unit == "millimetres" else LARGEST
+        if abs(number) > largest:
+            remedy = "correct it (is it a date as Excel keeps it?)" if unit.startswith("days") else "correct it"
+            self.wrong(column, value, f"at most {largest:,} ({unit})", remedy)
             return None
         return number
 
@@ -92,7 +97,7 @@ class Row:
 
 
 def _letters(word: str) -> str:
-    return "".join(character for character in word.upper() if character.isalnum())
+    return SEPARATOR.sub("", word.strip()).upper()
 
 
 def read_rows(

@@ -76,7 +76,8 @@ def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 def one_of(word: str, known: Collection[str]) -> str:
     """What was expected instead of `word`: the likely meant one, or all that are possible."""
     likely = nearest(word, known)
-    return f"one of {named(known, limit=20)}" + (f" (did you mean {likely!r}?)" if likely else "")
+    in_order = known if isinstance(known, Sequence) else sorted(known)
+    return f"one of {named(in_order, limit=20)}" + (f" (did you mean {likely!r}?)" if likely else "")
 
 
 def named(items: Iterable[object], *, limit: int = 5) -> str:

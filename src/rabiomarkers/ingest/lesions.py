@@ -92,6 +92,10 @@ def _check_size(row: Row, kind: str | None, status: str | None, mm: Decimal | No
     if status in ("absent", "not_evaluated", "merged") and (mm > 0 or status != "absent"):
         told = "no size (0 may stand for an absent lesion)" if status == "absent" else "no size"
         row.wrong("mm", f"{mm} mm of a lesion that is {status}", told, "empty the cell or correct the status")
+    if status == "too_small" and mm >= 10:
+        row.wrong(
+            "mm", f"{mm} mm of a lesion that is too small to measure", "less than 10 mm", "correct one of the two"
+        )
     if status == "measured" and kind == "new" and mm == 0:
         row.wrong("mm", "a new lesion of 0 mm", "a size above 0", "call it absent, or correct the size")
 
@@ -127,6 +131,7 @@ def _check_together(seen: list[_Seen]) -> None:
             )
     for line in seen:
         _check_part(line, first)
+    _check_circles(seen)
     for line, found, expected in _visit_faults(seen):
         line.row.wrong("visit", found, expected, "correct the visit, or give the later scan a visit of its own")
 
@@ -143,13 +148,36 @@ def _check_part(line: _Seen, first: Mapping[tuple[str, str], _Seen]) -> None:
     whole = first.get((line.patient, line.part_of))
     if whole is None:
         found = f"{line.part_of!r}, which is no lesion of patient {line.patient}"
-    elif line.part_of == line.lesion or whole.part_of == line.lesion:
-        found = f"{line.part_of!r}, the lesion itself or a part of it"
+    elif line.part_of == line.lesion:
+        found = f"{line.part_of!r}, the lesion itself"
     elif whole.kind != line.kind:
         found = f"{line.part_of!r}, which is a {whole.kind} lesion"
     else:
         return
     line.row.wrong("part_of", found, f"another {line.kind} lesion of this patient", "correct the lesion's id")
+
+
+def _check_circles(seen: list[_Seen]) -> None:
+    """Note lesions that are part of themselves by way of others, on whichever days the rows say so."""
+    wholes: dict[tuple[str, str], set[str]] = {}
+    for line in seen:
+        if line.part_of is not None:
+            wholes.setdefault((line.patient, line.lesion), set()).add(line.part_of)
+    told: set[tuple[str, str]] = set()
+    for line in seen:
+        key = (line.patient, line.lesion)
+        if key in told or line.part_of in (None, line.lesion):
+            continue
+        reached, ahead = set[str](), list(wholes.get(key, ()))
+        while ahead:
+            name = ahead.pop()
+            if name not in reached:
+                reached.add(name)
+                ahead += wholes.get((line.patient, name), ())
+        if line.lesion in reached:
+            told |= {(line.patient, name) for name in reached}
+            found = f"{line.part_of!r}, and by way of it {line.lesion!r} is a part of itself"
+            line.row.wrong("part_of", found, "lesions that are parts of another, never in a circle", "correct the ids")
 
 
 def _visit_faults(seen: list[_Seen]) -> Iterator[tuple[_Seen, str, str]]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from rabiomarkers.report.blocks import Card, Cards, Grid, Picture, Prose, Section
 from rabiomarkers.report.data import ReportData
 from rabiomarkers.report.figures.ledger import STATUS_LOOKS, ledger_map
@@ -19,7 +21,7 @@ from rabiomarkers.report.words import (
     text,
     whole,
 )
-from rabiomarkers.tables import COMPARTMENTS, TIERS
+from rabiomarkers.tables import COMPARTMENTS, TIERS, known_responses
 
 LONG_TABLE = 12  # rows beyond which a table waits closed
 
@@ -32,9 +34,8 @@ def trial_section(data: ReportData) -> Section:
     lost = ", ".join(
         f"{count} {STATUS_LOOKS[status][2]}" for status, count in samples.items() if status != "used" and count
     )
-    responders = int(data.outcomes["responder"].fillna(False).sum())
     cards = [
-        Card(label="Patients", value=str(len(data.outcomes)), detail=f"{plural(responders, 'responder')}"),
+        Card(label="Patients", value=str(len(data.outcomes)), detail=_who(data.outcomes)),
         Card(label="Samples used", value=f"{samples['used']} of {expected}", detail=lost or "none lost"),
         *_pair_cards(summary.get("pairs") or {}, len(data.outcomes)),
         _rate_card("Objective response", summary.get("orr") or {}),
@@ -42,6 +43,14 @@ def trial_section(data: ReportData) -> Section:
         _pfs_card(summary.get("pfs") or {}),
     ]
     return Section(name="trial", title="The trial in numbers", blocks=[Cards(cards=cards)])
+
+
+def _who(outcomes: pd.DataFrame) -> str:
+    """How many responded, and how many nobody could judge."""
+    known = known_responses(outcomes)
+    unknown = int(known.isna().sum())
+    told = [plural(int(known.fillna(False).sum()), "responder")] if known.notna().any() else []
+    return ", ".join([*told, *([f"{unknown} not evaluable"] if unknown else [])]) or "none"
 
 
 def ledger_section(data: ReportData) -> Section:

@@ -121,7 +121,7 @@ def answer(summary: Mapping[str, Any]) -> list[str]:
     """Five plain sentences: response, retinoic acid, the other primary features, stool, prediction."""
     retinoic_acid = summary.get("retinoic_acid") or {}
     return [
-        _response(summary.get("orr") or {}, summary.get("rule_sets") or {}),
+        _response(summary.get("orr") or {}, summary.get("orr_evaluable") or {}, summary.get("rule_sets") or {}),
         text(retinoic_acid.get("sentence"), f"{RA_CALLS[NOT_ESTIMABLE]}: its target genes were not scored."),
         _others(summary["primary"]),
         _stool(summary.get("stool") or {}),
@@ -170,14 +170,16 @@ def _samples(ledger: pd.DataFrame, status: str) -> int:
     return int((ledger["status"] == status).sum())
 
 
-def _response(orr: Mapping[str, Any], rule_sets: Mapping[str, Any]) -> str:
+def _response(orr: Mapping[str, Any], evaluable: Mapping[str, Any], rule_sets: Mapping[str, Any]) -> str:
     if not present(orr.get("rate")):
         why = reason(orr.get("note"), "no patient has a response that can be judged")
         return f"The objective response rate is not estimable: {why}."
     span = percents(orr.get("ci_low"), orr.get("ci_high"))
+    unknown = int(orr["n"]) - int(evaluable.get("n") or orr["n"])
+    judged = f" {plural(unknown, 'patient')} of these could not be evaluated." if unknown > 0 else ""
     return (
         f"{orr['responders']} of {plural(orr['n'], 'patient')} responded: objective response rate {percent(orr['rate'])}, "
-        f"exact 95 % interval {span}; denominator: {text(orr.get('denominator'), 'all patients')}."
+        f"exact 95 % interval {span}; denominator: {text(orr.get('denominator'), 'all patients')}.{judged}"
         + _disagreements(rule_sets)
     )
 

@@ -6,21 +6,12 @@ Eisenhauer et al. 2009, RECIST 1.1, PMID 19097774; Seymour et al. 2017, iRECIST,
 """
 
 from rabiomarkers.errors import ResponseError
+from rabiomarkers.tables import RECIST_OF, RECIST_RESPONSES
 
 PERSISTS = "NON-CR/NON-PD"
 """Non-target lesions that are neither gone nor worse, in a patient without a target lesion."""
 
-RECIST_OF: dict[str, str] = {
-    "iCR": "CR",
-    "iPR": "PR",
-    "iSD": "SD",
-    "NON-iCR/NON-iUPD": PERSISTS,
-    "iUPD": "PD",
-    "iCPD": "PD",
-}
-"""What RECIST 1.1 calls a response of iRECIST."""
-
-BEST_FIRST = ("CR", "PR", "SD", PERSISTS, "PD", "NE")
+BEST_FIRST = RECIST_RESPONSES
 CODES = frozenset(BEST_FIRST)
 NOT_DONE = "ND"
 """An assessment that did not take place; `admiralonco` tells it apart from NE."""

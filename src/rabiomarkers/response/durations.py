@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from rabiomarkers.errors import ResponseError
 from rabiomarkers.response.codes import NOT_DONE, PERSISTS, RESPONSES, as_recist
 from rabiomarkers.response.rules import BestResponse, Visit
 from rabiomarkers.response.visits import one_a_day
@@ -91,7 +92,13 @@ class _Span(NamedTuple):
 
 
 def followups(frame: pd.DataFrame | None) -> dict[str, FollowUp]:
-    """Each patient's follow-up, from those columns of `followup.csv` that are there."""
+    """Each patient's follow-up, from those columns of `followup.csv` that are there.
+
+    Raises
+    ------
+    ResponseError
+        `progressed` or `died` holds text, as a plain `read_csv` leaves yes and no.
+    """
     if frame is None:
         return {}
     nothing = [None] * len(frame)
@@ -119,6 +126,8 @@ def _number(cell: Any) -> float | None:
 
 
 def _flag(cell: Any) -> bool | None:
+    if isinstance(cell, str):  # as pandas reads yes and no; bool("no") is true
+        raise ResponseError(f"A flag of the follow-up is the text {cell!r}; give True, False or nothing.")
     return None if pd.isna(cell) else bool(cell)
 
 
@@ -195,7 +204,7 @@ def _late_progression(best: BestResponse, followup: FollowUp) -> str:
     if seen is None or days is None or (followup.progressed and days <= seen):
         return ""
     told = f"{'progression or death on' if followup.progressed else 'none until'} day {days:g}"
-    return f"progression on day {seen:g}, but followup.csv says {told}, and that counts"
+    return f"progression on day {seen:g}, but the follow-up says {told}, and that counts"
 
 
 def _unknown(best: BestResponse) -> str:
@@ -282,4 +291,4 @@ def _after_the_end(daily: Sequence[Visit], pfs: _Span, alive: FollowUp | None) -
     days = {"a visit": daily[-1][0] if daily else None, "PFS": pfs.days}
     late = [f"{what} on day {day:g}" for what, day in days.items() if day is not None and day > alive.os_days]
     end = "death" if alive.died else "last contact"
-    return f"{' and '.join(late)} after the {end} on day {alive.os_days:g} of followup.csv" if late else ""
+    return f"{' and '.join(late)} after the {end} on day {alive.os_days:g} of the follow-up" if late else ""

@@ -14,12 +14,13 @@ import pandas as pd
 from rabiomarkers.errors import ResponseError
 from rabiomarkers.response.assess import AssessedPatient, Assessment, assess_lesions
 from rabiomarkers.response.best_response import best_response
-from rabiomarkers.response.codes import NOT_DONE, PERSISTS, RECIST_OF, STABLE_OR_BETTER, as_recist, normal_code
+from rabiomarkers.response.codes import NOT_DONE, PERSISTS, STABLE_OR_BETTER, as_recist, normal_code
 from rabiomarkers.response.durations import Durations, FollowUp, durations, followups
 from rabiomarkers.response.rules import RULE_SETS, BestResponse, ResponseRules, Visit
-from rabiomarkers.tables import OUTCOMES
+from rabiomarkers.tables import OUTCOMES, RECIST_OF
 
 IRECIST_OF = {recist: word for word, recist in RECIST_OF.items() if word != "iCPD"}
+MOST_REASONS = 3  # why visits were not evaluable; all of them are in the table of sums
 SAME_VISIT_DAYS = 7  # by how much the day of a response and that of its scans may differ
 GIVEN = frozenset({"CR", "PR", "SD", "PD", "NE"})
 
@@ -37,6 +38,9 @@ class Course:
     irecist: Sequence[Visit]
     source: str  # lesions, visits, best_response, or empty where nothing is known
     given: str | None = None
+    """The best response of patients.csv, where it is all that is known."""
+    stated: str | None = None
+    """The same where visits or lesions count instead."""
     reason: str = ""
     remark: str = ""  # what else is to be said of the patient
 
@@ -97,6 +101,7 @@ def outcome_table(
         A response code, a rule set or a lesion that cannot be read, or a table with patients who are not among `patients`.
     """
     rules = ResponseRules(**settings)
+    _check_frames(patients, lesions, visits, followup)
     judge = OutcomeJudge(
         rules,
         maximum_gap_days=maximum_gap_days,
@@ -172,7 +177,15 @@ class OutcomeJudge:
         agree = len({_class(word) for word in words.values()}) == 1
         told = "" if agree else f"; rule sets disagree: {', '.join(f'{name} {words[name]}' for name in RULE_SETS)}"
         change, new_lesion = self._measured(lesions, best, until=course.recist[-1][0] if course.recist else 0.0)
-        notes = (best.note if course.source else course.reason, course.remark, lasting.note)
+        notes = (
+            best.note if course.source else course.reason,
+            _why_not_evaluable(lesions) if code == "NE" and course.source == "lesions" else "",
+            course.remark,
+            f"patients.csv says {course.stated}, which does not count beside {course.source}"
+            if course.stated is not None and course.stated != _class(best.response)
+            else "",
+            lasting.note,
+        )
         return (
             patient,
             best.response,
@@ -235,11 +248,12 @@ def _course(lesions: AssessedPatient | None, visits: list[Visit] | None, given: 
             table=lesions.table_visits,
             irecist=lesions.irecist_visits,
             source="lesions",
+            stated=given,
             remark=_against(scanned, told),
         )
     if told:
         recist = [(day, as_recist(code)) for day, code in told]
-        return Course(recist=recist, table=recist, irecist=told, source="visits")
+        return Course(recist=recist, table=recist, irecist=told, source="visits", stated=given)
     if given is not None:
         return Course(recist=(), table=(), irecist=(), source="best_response", given=given)
     unknown = lesions is None and visits is None
@@ -247,8 +261,16 @@ def _course(lesions: AssessedPatient | None, visits: list[Visit] | None, given: 
     return Course(recist=(), table=(), irecist=(), source="", reason=reason)
 
 
+def _why_not_evaluable(lesions: AssessedPatient | None) -> str:
+    """What the visits themselves say, each thing once."""
+    points = lesions.points if lesions is not None else ()
+    told = dict.fromkeys(point.note for point in points if point.response == "NE" and point.note)
+    shown = list(told)[:MOST_REASONS]
+    return "; ".join(shown) + (f"; and {len(told) - MOST_REASONS} more" if len(told) > MOST_REASONS else "")
+
+
 def _against(scanned: Sequence[Visit], told: Sequence[Visit]) -> str:
-    """Where visits.csv says another response than the scan that is nearest, and where it has a visit without any scan near it."""
+    """Reported responses that differ from those of the nearest scan, and those without any scan near them."""
     others, alone = [], []
     for day, code in told:
         nearest, judged = min(scanned, key=lambda visit: (abs(visit[0] - day), visit[0]))
@@ -259,16 +281,47 @@ def _against(scanned: Sequence[Visit], told: Sequence[Visit]) -> str:
             others.append(f"{code} on day {day:g}")
     return "; ".join(
         [
-            *([f"visits.csv says {', '.join(others)}; the lesions count"] if others else []),
-            *([f"visits.csv says {', '.join(alone)}, where no lesion was read: not counted"] if alone else []),
+            *([f"the reported visits say {', '.join(others)}; the lesions count"] if others else []),
+            *([f"the reported visits say {', '.join(alone)}, where no lesion was read: not counted"] if alone else []),
         ]
     )
+
+
+def _check_frames(
+    patients: pd.DataFrame,
+    lesions: pd.DataFrame | None,
+    visits: pd.DataFrame | None,
+    followup: pd.DataFrame | None,
+) -> None:
+    """Raise ResponseError for tables that lack a column, repeat a patient or hold a day that is no number: all of it at once."""
+    sizes = "mm" if lesions is None or "tenths" not in lesions.columns else "tenths"
+    needed = {
+        "patients": (patients, ["patient_id"]),
+        "lesions": (lesions, ["patient_id", "day", "lesion_id", "kind", "status", sizes]),
+        "visits": (visits, ["patient_id", "day", "overall_response"]),
+        "followup": (followup, ["patient_id"]),
+    }
+    faults = []
+    for name, (frame, columns) in needed.items():
+        if frame is None:
+            continue
+        absent = [column for column in columns if column not in frame.columns]
+        if absent:
+            faults.append(f"{name} lacks {', '.join(absent)}")
+            continue
+        repeated = sorted({str(one) for one in frame.loc[frame["patient_id"].duplicated(), "patient_id"]})
+        if repeated and name in ("patients", "followup"):
+            faults.append(f"{name} has these patients twice: {', '.join(repeated)}")
+        if "day" in columns and not np.isfinite(pd.to_numeric(frame["day"], errors="coerce").astype(float)).all():
+            faults.append(f"{name} has a day that is no number")
+    if faults:
+        raise ResponseError(f"The clinical tables cannot be used: {'; '.join(faults)}.")
 
 
 def _refuse_strangers(known: Sequence[str], **tables: Mapping[str, object]) -> None:
     """Raise ResponseError for patients of a table who are not in `patients`: their rows would be dropped in silence."""
     patients = set(known)
-    strangers = {name: sorted(set(table) - patients) for name, table in tables.items()}
+    strangers = {name: sorted(str(one) for one in set(table) - patients) for name, table in tables.items()}
     told = [f"{name}: {', '.join(people)}" for name, people in strangers.items() if people]
     if told:
         raise ResponseError(f"These patients are not in the table of patients: {'; '.join(told)}.")

@@ -35,7 +35,7 @@ def rates(outcomes: pd.DataFrame, *, level: float, clinical_benefit_days: int) -
     unconfirmed = everyone["best_response_unconfirmed"].map(as_recist)
     return {
         "orr": objective_response(outcomes, level=level),
-        "orr_evaluable": _rate(evaluable, "responder", EVALUABLE, level),
+        "orr_evaluable": _rate(evaluable, "responder", EVALUABLE, level, notes=_as_given(evaluable)),
         "orr_unconfirmed": _share(unconfirmed.isin(RESPONSES), unconfirmed != "NE", denominator, level),
         "dcr": _rate(everyone, "disease_control", denominator, level),
         "dcr_evaluable": _rate(evaluable, "disease_control", EVALUABLE, level),
@@ -47,7 +47,18 @@ def rates(outcomes: pd.DataFrame, *, level: float, clinical_benefit_days: int) -
 def objective_response(outcomes: pd.DataFrame, *, level: float) -> Endpoint:
     """CR and PR, confirmed where the study asks for it, of all patients."""
     everyone, denominator = _everyone(outcomes)
-    return _rate(everyone, "responder", denominator, level)
+    return _rate(everyone, "responder", denominator, level, notes=_as_given(everyone))
+
+
+def _as_given(outcomes: pd.DataFrame) -> list[str]:
+    """Responders of whom it is not known whether a later visit confirmed them."""
+    responders = outcomes[is_true(outcomes["responder"])]
+    given = int(responders["confirmed"].isna().sum())
+    return (
+        [f"best response as given, whether confirmed is not known: {given} of {len(responders)} responders"]
+        if given
+        else []
+    )
 
 
 def is_true(flags: "pd.Series[Any]") -> "pd.Series[bool]":

@@ -11,14 +11,14 @@ from rabiomarkers.files import Info, read_table, write_json, write_table
 from rabiomarkers.knowledge import load_historical
 from rabiomarkers.response.assess import Assessment, assess_lesions, timepoint_table
 from rabiomarkers.response.baseline import Remark
-from rabiomarkers.response.codes import RECIST_OF, RESPONSES, as_recist, normal_code
+from rabiomarkers.response.codes import RESPONSES, as_recist, normal_code
 from rabiomarkers.response.decision import decide
 from rabiomarkers.response.endpoints import endpoints, survival_table
 from rabiomarkers.response.outcomes import OutcomeJudge
 from rabiomarkers.response.rules import ResponseRules
 from rabiomarkers.response.timeline import timeline
 from rabiomarkers.response.toxicity import toxicity_table
-from rabiomarkers.tables import REMARKS, SUMS, TEXT
+from rabiomarkers.tables import RECIST_OF, REMARKS, SUMS, TEXT
 
 
 def outcome_step(

@@ -148,9 +148,11 @@ def assess_patient(visits: Visits) -> list[TimePoint]:
         note = "no assessment on or before day 0 (first dose) to compare with"
         certain = _dated_back(visits, later)
         return [_without_baseline(day, visits[day], certain, note) for day in later]
-    sizes = [lesion.size for lesion in _targets_of(baseline, baseline.values())]
+    targets = _targets_of(baseline, baseline.values())
+    sizes = [lesion.size for lesion in targets]
     start = sum(size for size in sizes if size is not None) if None not in sizes else None
-    start = start or None  # a sum of 0 is nothing to compare with
+    if all(lesion.gone for lesion in targets):
+        start = None  # no target that was there (nodes under 10 mm are normal) is nothing to compare with
     merged = {name: lesion for name, lesion in baseline.items() if lesion.status == "merged"}
     course = _Course(baseline=baseline, start=start, nadir=start, dated_back=_dated_back(visits, later), merged=merged)
     change = None if start is None else 0.0

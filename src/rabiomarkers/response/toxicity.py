@@ -155,6 +155,8 @@ def _by_severity(events: pd.DataFrame) -> dict[str, int] | None:
 
 
 def _note(events: pd.DataFrame) -> str:
+    if not len(events):
+        return "the table of adverse events names no patient of the trial: was it filled in?"
     words = events["severity"].dropna()
     others = sorted(set(words[~words.str.casefold().isin(SEVERITIES)]))
     counts = {

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from rabiomarkers.report.words import plural, present
-from rabiomarkers.tables import known_responses
+from rabiomarkers.tables import RECIST_OF, known_responses
 
 # Okabe & Ito, "Color Universal Design", jfly.uni-koeln.de/color, 2008
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -35,16 +35,6 @@ class Look:
 
 
 PERSISTS = "NON-CR/NON-PD"
-RECIST_CLASS = {
-    "iCR": "CR",
-    "iPR": "PR",
-    "iSD": "SD",
-    "NON-iCR/NON-iUPD": PERSISTS,
-    "iUPD": "PD",
-    "iCPD": "PD",
-}
-"""What RECIST 1.1 calls a response of iRECIST; every other word is its own class."""
-
 RESPONSE_LOOKS = {
     "CR": Look(colour=BLUE, symbol="star"),
     "PR": Look(colour=SKY, symbol="circle"),
@@ -108,7 +98,7 @@ def label(value: Any) -> str:
 
 def response_class(word: Any) -> str:
     """CR, PR, SD, NON-CR/NON-PD, PD or NE, of a word of RECIST 1.1 or iRECIST."""
-    return RECIST_CLASS.get(str(word), str(word))
+    return RECIST_OF.get(str(word), str(word))
 
 
 def response_look(word: Any) -> Look:
