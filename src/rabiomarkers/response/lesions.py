@@ -6,6 +6,7 @@ Eisenhauer et al. 2009, RECIST 1.1, PMID 19097774, sections 3 and 4.3; Schwartz 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -151,29 +152,30 @@ def group_visits(lesions: pd.DataFrame) -> dict[str, PatientVisits]:
     exact = "tenths" in lesions.columns
     written = lesions["tenths" if exact else "mm"].to_numpy(dtype=np.float64, na_value=np.nan)
     sizes = (written if exact else _half_up(written)).tolist()
-    plain = (lesions[name].tolist() for name in ("patient_id", "day", "lesion_id", "kind", "status"))
-    parents, organs, labels = (_optional(lesions, name) for name in ("part_of", "organ", "visit"))
+    days = lesions["day"].to_numpy(dtype=np.float64)
+    labels = _optional(lesions, "visit")
+    first = last = days
     if any(label is not None for label in labels):
-        last, first = _visit_days(lesions["patient_id"].tolist(), lesions["day"].tolist(), labels)
-    else:
-        last = first = [float(day) for day in lesions["day"].tolist()]
-    patients: dict[str, PatientVisits] = {}
-    for patient, _, name, kind, status, size, part_of, organ, ended, began in zip(
-        *plain, sizes, parents, organs, last, first, strict=True
-    ):
-        found = patients.get(patient)
-        if found is None:
-            found = patients[patient] = PatientVisits({}, {})
-        tenth = None if size != size else round(size)
-        reading = Reading(str(name), kind, status, tenth, part_of, organ)
-        readings = found.visits.get(ended)
-        if readings is None:
-            found.visits[ended] = [reading]
-        else:
-            readings.append(reading)
-        if began != ended:
-            found.began[ended] = began
-    return dict(sorted(patients.items()))
+        last, first = _visit_days(lesions["patient_id"].tolist(), days.tolist(), labels)
+    people, names = pd.factorize(lesions["patient_id"], sort=True)
+    order = np.lexsort((last, people))  # stable, so that a visit keeps the order of its rows
+    columns = [lesions[name].astype(object).to_numpy() for name in ("lesion_id", "kind", "status")]
+    tenths = np.array([None if size != size else int(size) for size in sizes], dtype=object)
+    linked = [np.array(_optional(lesions, name), dtype=object) for name in ("part_of", "organ")]
+    ordered = [column[order].tolist() for column in (*columns, tenths, *linked)]
+    readings = list(map(Reading, *ordered))
+    people, last, first = people[order], last[order], first[order]
+    new_visit = (people[1:] != people[:-1]) | (last[1:] != last[:-1])
+    starts = [0, *(np.flatnonzero(new_visit) + 1).tolist()] if len(order) else []
+    patients = {str(name): PatientVisits({}, {}) for name in names.tolist()}
+    found = list(patients.values())
+    whose, ended, began = people.tolist(), last.tolist(), first.tolist()
+    for start, end in pairwise([*starts, len(order)]):
+        patient, day = found[whose[start]], ended[start]
+        patient.visits[day] = readings[start:end]
+        if began[start] != day:
+            patient.began[day] = began[start]
+    return patients
 
 
 def _half_up(millimetres: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -189,7 +191,7 @@ def _optional(lesions: pd.DataFrame, name: str) -> list[str | None]:
 
 def _visit_days(
     patients: Sequence[str], days: Sequence[float], labels: Sequence[str | None]
-) -> tuple[list[float], list[float]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Last and first day of each row's visit."""
     keys = [
         (patient, label if label is not None else float(day))
@@ -213,4 +215,4 @@ def _visit_days(
         raise ResponseError(
             f"Visits cannot be told apart: {'; '.join(faults)}. Give each visit a label and days of its own."
         )
-    return [spans[key][1] for key in keys], [spans[key][0] for key in keys]
+    return np.array([spans[key][1] for key in keys]), np.array([spans[key][0] for key in keys])
