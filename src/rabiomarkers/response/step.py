@@ -123,6 +123,7 @@ def remarks_of(assessment: Assessment | None, visits: pd.DataFrame | None, other
     frames = [REMARKS.check(ours)] if len(ours) else []
     frames += [others] if others is not None and len(others) else []
     every = pd.concat(frames, ignore_index=True) if frames else REMARKS.empty()
+    every = every.assign(day=every["day"] + 0.0)  # -0.0 is day 0
     return REMARKS.check(every.sort_values(["patient_id", "source", "day", "found"], kind="stable", ignore_index=True))
 
 

@@ -88,9 +88,12 @@ def complete_dates(texts: Iterable[str]) -> list[date]:
     return [day for text in texts if (day := complete_date(text)) is not None]
 
 
+LONGEST_STUDY_DAY = 12  # characters; what is longer is no day
+
+
 def study_day(text: str) -> int | None:
     """The whole number of a study day; None where the text is empty or no whole number."""
-    return int(float(text)) if _WHOLE.fullmatch(text) else None
+    return int(float(text)) if _WHOLE.fullmatch(text) and len(text) <= LONGEST_STUDY_DAY else None
 
 
 def days_from_reference(study: int) -> int:

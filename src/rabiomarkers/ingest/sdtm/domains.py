@@ -13,6 +13,9 @@ from rabiomarkers.ingest.findings import named, nearest
 from rabiomarkers.ingest.sdtm.notes import Notes
 
 SUFFIXES = (".csv.gz", ".csv", ".xpt")
+UNREAD = (".csv.zip", ".xlsx", ".xls", ".ods", ".sas7bdat", ".tsv", ".txt", ".zip", ".json", ".parquet")
+"""Formats that a domain is kept in, too, and that would be passed over in silence."""
+TRANSPORT_RECORD = 80  # bytes; a transport file is whole records
 
 type Columns = tuple[str | tuple[str, ...], ...]
 
@@ -119,6 +122,9 @@ def read_domains(folder: Path, notes: Notes) -> tuple[dict[str, Domain], frozens
             frame.columns = pd.Index([_plain(name, str(column)) for column in frame.columns])
             domains[name] = Domain(name=name, file=label, frame=frame)
             _check_content(domains[name], notes)
+    _note_other_formats(folder, notes)
+    if "DM" in domains and domains["DM"].frame.empty:
+        notes.wrong(domains["DM"].file, "no rows", "a row for each subject", "export the demographics again")
     if "DM" not in found:
         told = "no file of the domain DM"
         notes.wrong(folder.name, told, "dm.csv, dm.csv.gz or dm.xpt", "export the demographics into this folder")
@@ -133,6 +139,17 @@ def _files_of(name: str, folder: Path) -> list[Path]:
     return [path for path, stem in stems.items() if stem == lower or stem.startswith((f"{lower}_", f"{lower}-"))]
 
 
+def _note_other_formats(folder: Path, notes: Notes) -> None:
+    for path in sorted(folder.iterdir()):
+        lower = path.name.lower()
+        suffix = next((suffix for suffix in UNREAD if lower.endswith(suffix)), None)
+        stem = lower.removesuffix(suffix or "").partition("_")[0].partition("-")[0]
+        if suffix is not None and stem.upper() in REQUIRED:
+            told = f"a file of the domain {stem.upper()} in a format that is not read ({suffix})"
+            remedy = "save it as CSV or XPT, or move it elsewhere"
+            notes.wrong(f"{folder.name}/{path.name}", told, ".csv, .csv.gz or .xpt", remedy)
+
+
 def _one_file(name: str, files: Sequence[Path], folder: Path, notes: Notes) -> Path | None:
     if len(files) > 1:
         told = f"{len(files)} files of the domain {name} ({named(path.name for path in files)})"
@@ -145,7 +162,7 @@ def _stem(name: str) -> str:
 
 
 def _read(path: Path, label: str, notes: Notes) -> pd.DataFrame | None:
-    if path.name.lower().endswith(".xpt"):
+    if path.name.lower().endswith(".xpt") and path.is_file():
         return _read_transport(path, label, notes)
     try:
         table = read_delimited(path, label=label, rows=0)
@@ -163,6 +180,11 @@ def _read_transport(path: Path, label: str, notes: Notes) -> pd.DataFrame | None
         import pyreadstat
     except ImportError:
         notes.wrong(label, "a SAS transport file, and pyreadstat is not installed", "pyreadstat or a CSV file", INSTALL)
+        return None
+    if path.stat().st_size % TRANSPORT_RECORD:
+        told = f"a transport file that breaks off ({path.stat().st_size:,} bytes)"
+        expected = f"whole records of {TRANSPORT_RECORD} bytes"
+        notes.wrong(label, told, expected, "copy or export the file again")
         return None
     try:
         frame, _ = pyreadstat.read_xport(path, disable_datetime_conversion=True)
@@ -190,6 +212,13 @@ def _header_is_right(name: str, label: str, header: Collection[str], notes: Note
     for column in sorted({column for column in header if list(header).count(column) > 1}):
         notes.wrong(label, "the column occurs twice", "each column once", "remove or rename one", column=column)
         right = False
+    plain: dict[str, str] = {}
+    for column in dict.fromkeys(header):
+        other = plain.setdefault(_plain(name, column), column)
+        if other != column:
+            told = f"the columns {other} and {column}, which mean the same in {name}"
+            notes.wrong(label, told, "one of the two", "remove or rename the one that is not SDTM's", column=column)
+            right = False
     for wanted in REQUIRED[name]:
         options = (wanted,) if isinstance(wanted, str) else wanted
         if any(option in header for option in options):

@@ -37,6 +37,11 @@ def choose(
     }
     if present and not any(len(domain.frame) for domain in of_evaluator.values()):
         found = pd.concat([domain.texts("EVAL") for domain in present.values()])
+        if not len(found):
+            empty = named(domain.file for domain in present.values())
+            told, remedy = f"no record of any evaluator ({empty}: no rows)", "export the domains again"
+            notes.wrong(SETTINGS, told, "lesions or responses", remedy, column="sdtm.evaluator")
+            return {}
         told = f"no record of the evaluator {evaluator!r}"
         expected = f"one of those there are: {_counts(found)}"
         notes.wrong(SETTINGS, told, expected, "name one of them", column="sdtm.evaluator")
