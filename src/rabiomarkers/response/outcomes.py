@@ -5,7 +5,7 @@ one, and never dropped.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,53 +14,16 @@ import pandas as pd
 from rabiomarkers.errors import ResponseError
 from rabiomarkers.response.assess import AssessedPatient, Assessment, assess_lesions
 from rabiomarkers.response.best_response import best_response
-from rabiomarkers.response.codes import NOT_DONE, PERSISTS, STABLE_OR_BETTER, as_recist, normal_code
+from rabiomarkers.response.codes import PERSISTS, STABLE_OR_BETTER, as_recist
+from rabiomarkers.response.course import Course, course_of, given_responses, visits_of, why_not_evaluable
 from rabiomarkers.response.durations import Durations, FollowUp, durations, followups
-from rabiomarkers.response.rules import RULE_SETS, BestResponse, ResponseRules, Visit
+from rabiomarkers.response.rules import RULE_SETS, BestResponse, ResponseRules
 from rabiomarkers.tables import OUTCOMES, RECIST_OF
 
 IRECIST_OF = {recist: word for word, recist in RECIST_OF.items() if word != "iCPD"}
-MOST_REASONS = 3  # why visits were not evaluable; all of them are in the table of sums
-SAME_VISIT_DAYS = 7  # by how much the day of a response and that of its scans may differ
-GIVEN = frozenset({"CR", "PR", "SD", "PD", "NE"})
 
 type Best = dict[str, BestResponse]
 """What each rule set says of one patient."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Course:
-    """What one patient's tables say, visit by visit."""
-
-    recist: Sequence[Visit]
-    table: Sequence[Visit]
-    """By the tables of RECIST 1.1 alone, as `admiralonco` takes them: a complete response does not change what follows."""
-    irecist: Sequence[Visit]
-    source: str  # lesions, visits, best_response, or empty where nothing is known
-    given: str | None = None
-    """The best response of patients.csv, where it is all that is known."""
-    stated: str | None = None
-    """The same where visits or lesions count instead."""
-    reason: str = ""
-    remark: str = ""  # what else is to be said of the patient
-
-    def visits(self, rule_set: str) -> Sequence[Visit]:
-        """Days and responses as this rule set has them."""
-        return {"irecist": self.irecist, "admiralonco": self.table}.get(rule_set, self.recist)
-
-    def until(self, day: float, why: str) -> "Course":
-        """The course up to a day, after which no visit counts; the remark tells of those that are left out."""
-        left_out = [f"{code} on day {seen:g}" for seen, code in self.recist if seen > day]
-        if not left_out:
-            return self
-        told = f"{', '.join(left_out)} after {why} on day {day:g}: not counted"
-        return replace(
-            self,
-            recist=[visit for visit in self.recist if visit[0] <= day],
-            table=[visit for visit in self.table if visit[0] <= day],
-            irecist=[visit for visit in self.irecist if visit[0] <= day],
-            remark="; ".join([text for text in (self.remark, told) if text]),
-        )
 
 
 def outcome_table(
@@ -142,14 +105,14 @@ class OutcomeJudge:
     ) -> pd.DataFrame:
         """The OUTCOMES table."""
         assessed = assessment.patients if assessment is not None else {}
-        by_visit, given, followed = visits_of(visits), _given(patients), followups(followup)
+        by_visit, given, followed = visits_of(visits), given_responses(patients), followups(followup)
         arms = _arms(patients)
         known = sorted(patients["patient_id"].tolist())
         _refuse_strangers(known, lesions=assessed, visits=by_visit, followup=followed)
         rows = []
         for patient in known:
             lesions = assessed.get(patient)
-            course = self._counted(_course(lesions, by_visit.get(patient), given.get(patient)), followed.get(patient))
+            course = self._counted(course_of(lesions, by_visit.get(patient), given.get(patient)), followed.get(patient))
             rows.append(self._row(patient, course, lesions, followed.get(patient), arms.get(patient)))
         return OUTCOMES.check(pd.DataFrame(rows, columns=list(OUTCOMES.columns)))
 
@@ -179,7 +142,7 @@ class OutcomeJudge:
         change, new_lesion = self._measured(lesions, best, until=course.recist[-1][0] if course.recist else 0.0)
         notes = (
             best.note if course.source else course.reason,
-            _why_not_evaluable(lesions) if code == "NE" and course.source == "lesions" else "",
+            why_not_evaluable(lesions) if code == "NE" and course.source == "lesions" else "",
             course.remark,
             f"patients.csv says {course.stated}, which does not count beside {course.source}"
             if course.stated is not None and course.stated != _class(best.response)
@@ -239,54 +202,6 @@ class OutcomeJudge:
         return min(changes, default=np.nan), (new[0] if new else np.nan)
 
 
-def _course(lesions: AssessedPatient | None, visits: list[Visit] | None, given: str | None) -> Course:
-    scanned = lesions.visits if lesions is not None else []
-    told = [visit for visit in visits or [] if visit[0] > 0]
-    if lesions is not None and scanned:
-        return Course(
-            recist=scanned,
-            table=lesions.table_visits,
-            irecist=lesions.irecist_visits,
-            source="lesions",
-            stated=given,
-            remark=_against(scanned, told),
-        )
-    if told:
-        recist = [(day, as_recist(code)) for day, code in told]
-        return Course(recist=recist, table=recist, irecist=told, source="visits", stated=given)
-    if given is not None:
-        return Course(recist=(), table=(), irecist=(), source="best_response", given=given)
-    unknown = lesions is None and visits is None
-    reason = "no lesions, visits or best response are known" if unknown else "no assessment after baseline"
-    return Course(recist=(), table=(), irecist=(), source="", reason=reason)
-
-
-def _why_not_evaluable(lesions: AssessedPatient | None) -> str:
-    """What the visits themselves say, each thing once."""
-    points = lesions.points if lesions is not None else ()
-    told = dict.fromkeys(point.note for point in points if point.response == "NE" and point.note)
-    shown = list(told)[:MOST_REASONS]
-    return "; ".join(shown) + (f"; and {len(told) - MOST_REASONS} more" if len(told) > MOST_REASONS else "")
-
-
-def _against(scanned: Sequence[Visit], told: Sequence[Visit]) -> str:
-    """Reported responses that differ from those of the nearest scan, and those without any scan near them."""
-    others, alone = [], []
-    for day, code in told:
-        nearest, judged = min(scanned, key=lambda visit: (abs(visit[0] - day), visit[0]))
-        said = as_recist(code)
-        if abs(nearest - day) > SAME_VISIT_DAYS:
-            alone.append(f"{code} on day {day:g}")
-        elif said != judged and not {said, judged} <= {"SD", PERSISTS} and not {said, judged} <= {"NE", NOT_DONE}:
-            others.append(f"{code} on day {day:g}")
-    return "; ".join(
-        [
-            *([f"the reported visits say {', '.join(others)}; the lesions count"] if others else []),
-            *([f"the reported visits say {', '.join(alone)}, where no lesion was read: not counted"] if alone else []),
-        ]
-    )
-
-
 def _check_frames(
     patients: pd.DataFrame,
     lesions: pd.DataFrame | None,
@@ -325,30 +240,6 @@ def _refuse_strangers(known: Sequence[str], **tables: Mapping[str, object]) -> N
     told = [f"{name}: {', '.join(people)}" for name, people in strangers.items() if people]
     if told:
         raise ResponseError(f"These patients are not in the table of patients: {'; '.join(told)}.")
-
-
-def visits_of(frame: pd.DataFrame | None) -> dict[str, list[Visit]]:
-    """(day, response) pairs of each patient of `visits.csv`; a row without a response is left out."""
-    found: dict[str, list[Visit]] = {}
-    if frame is not None:
-        for patient, day, code in zip(frame["patient_id"], frame["day"], frame["overall_response"], strict=True):
-            pairs = found.setdefault(patient, [])
-            if isinstance(code, str):
-                pairs.append((float(day), normal_code(code)))
-    return found
-
-
-def _given(patients: pd.DataFrame) -> dict[str, str]:
-    if "best_response" not in patients.columns:
-        return {}
-    known = patients.dropna(subset=["best_response"])
-    codes = {
-        patient: normal_code(code) for patient, code in zip(known["patient_id"], known["best_response"], strict=True)
-    }
-    others = sorted(set(codes.values()) - GIVEN)
-    if others:
-        raise ResponseError(f"best_response in patients.csv holds {', '.join(others)}; expected CR, PR, SD, PD or NE.")
-    return codes
 
 
 def _arms(patients: pd.DataFrame) -> Mapping[str, str]:
