@@ -6,6 +6,7 @@ CDISC SDTM Implementation Guide 3.4, section 4.4 (timing variables: 4.4.1 ISO 86
 """
 
 import calendar
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -88,12 +89,13 @@ def complete_dates(texts: Iterable[str]) -> list[date]:
     return [day for text in texts if (day := complete_date(text)) is not None]
 
 
-LONGEST_STUDY_DAY = 12  # characters; what is longer is no day
+MOST_DAYS = 100_000  # what lies further from the reference date is no study day
 
 
 def study_day(text: str) -> int | None:
-    """The whole number of a study day; None where the text is empty or no whole number."""
-    return int(float(text)) if _WHOLE.fullmatch(text) and len(text) <= LONGEST_STUDY_DAY else None
+    """The whole number of a study day; None where the text is empty, no whole number or more than MOST_DAYS."""
+    number = float(text) if _WHOLE.fullmatch(text) else math.inf  # so is a number of 400 digits
+    return int(number) if abs(number) <= MOST_DAYS else None
 
 
 def days_from_reference(study: int) -> int:

@@ -1,6 +1,8 @@
 """Find and read the SDTM domains of a folder, as CSV (plain or gzipped) or as SAS transport files; every cell as text."""
 
 import math
+import re
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,14 @@ from rabiomarkers.ingest.findings import named, nearest
 from rabiomarkers.ingest.sdtm.notes import Notes
 
 SUFFIXES = (".csv.gz", ".csv", ".xpt")
-UNREAD = (".csv.zip", ".xlsx", ".xls", ".ods", ".sas7bdat", ".tsv", ".txt", ".zip", ".json", ".parquet")
+UNREAD = (
+    *(".csv.zip", ".xpt.zip", ".xpt.gz", ".zip", ".xlsx", ".xls", ".ods"),
+    *(".sas7bdat", ".tsv", ".txt", ".json", ".parquet"),
+)
 """Formats that a domain is kept in, too, and that would be passed over in silence."""
 TRANSPORT_RECORD = 80  # bytes; a transport file is whole records
+_RENAMED = re.compile(r"_duplicated\d+$")  # what pyreadstat adds to the name of a column that was there before
+_OBSERVATIONS = re.compile(rb"HEADER RECORD\*{7}OBS(?:V8  |    ) HEADER RECORD!{7}(?P<count>.{15})", re.DOTALL)
 
 type Columns = tuple[str | tuple[str, ...], ...]
 
@@ -122,13 +129,13 @@ def read_domains(folder: Path, notes: Notes) -> tuple[dict[str, Domain], frozens
             frame.columns = pd.Index([_plain(name, str(column)) for column in frame.columns])
             domains[name] = Domain(name=name, file=label, frame=frame)
             _check_content(domains[name], notes)
-    _note_other_formats(folder, notes)
+    others = _other_formats(folder, notes)
     if "DM" in domains and domains["DM"].frame.empty:
         notes.wrong(domains["DM"].file, "no rows", "a row for each subject", "export the demographics again")
-    if "DM" not in found:
+    if "DM" not in found and "DM" not in others:
         told = "no file of the domain DM"
         notes.wrong(folder.name, told, "dm.csv, dm.csv.gz or dm.xpt", "export the demographics into this folder")
-    return domains, frozenset(found.keys() - domains.keys())
+    return domains, frozenset((found.keys() | others) - domains.keys())
 
 
 def _files_of(name: str, folder: Path) -> list[Path]:
@@ -139,8 +146,10 @@ def _files_of(name: str, folder: Path) -> list[Path]:
     return [path for path, stem in stems.items() if stem == lower or stem.startswith((f"{lower}_", f"{lower}-"))]
 
 
-def _note_other_formats(folder: Path, notes: Notes) -> None:
-    for path in sorted(folder.iterdir()):
+def _other_formats(folder: Path, notes: Notes) -> set[str]:
+    """The names of the domains that are there in a format that is not read, which is noted."""
+    found = set()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
         lower = path.name.lower()
         suffix = next((suffix for suffix in UNREAD if lower.endswith(suffix)), None)
         stem = lower.removesuffix(suffix or "").partition("_")[0].partition("-")[0]
@@ -148,6 +157,8 @@ def _note_other_formats(folder: Path, notes: Notes) -> None:
             told = f"a file of the domain {stem.upper()} in a format that is not read ({suffix})"
             remedy = "save it as CSV or XPT, or move it elsewhere"
             notes.wrong(f"{folder.name}/{path.name}", told, ".csv, .csv.gz or .xpt", remedy)
+            found.add(stem.upper())
+    return found
 
 
 def _one_file(name: str, files: Sequence[Path], folder: Path, notes: Notes) -> Path | None:
@@ -187,14 +198,32 @@ def _read_transport(path: Path, label: str, notes: Notes) -> pd.DataFrame | None
         notes.wrong(label, told, expected, "copy or export the file again")
         return None
     try:
-        frame, _ = pyreadstat.read_xport(path, disable_datetime_conversion=True)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of columns twice, which are told below
+            frame, _ = pyreadstat.read_xport(path, disable_datetime_conversion=True)
     except (pyreadstat.ReadstatError, UnicodeDecodeError, OSError) as error:
         told = f"a file that cannot be read as SAS transport ({error})"
         notes.wrong(label, told, "a complete XPT file of version 5 or 8, text in UTF-8", "export it again, or as CSV")
         return None
-    columns = {str(name).upper(): [_text(value) for value in frame[name].tolist()] for name in frame.columns}
+    stated = _observations(path)
+    if stated is not None and stated > len(frame):
+        told = f"a transport file that breaks off ({len(frame):,} observations)"
+        notes.wrong(label, told, f"{stated:,}, as its header says", "copy or export the file again")
+        return None
+    columns = {at: [_text(value) for value in frame.iloc[:, at].tolist()] for at in range(frame.shape[1])}
     index = pd.RangeIndex(1, len(frame) + 1, name="line")
-    return pd.DataFrame(columns, index=index, dtype=object)
+    texts = pd.DataFrame(columns, index=index, dtype=object)
+    texts.columns = pd.Index([_RENAMED.sub("", str(name)).upper() for name in frame.columns])
+    return texts
+
+
+def _observations(path: Path) -> int | None:
+    """How many observations the header of a transport file says there are; None where it says nothing, as version 5 does."""
+    with path.open("rb") as file:
+        while record := file.read(TRANSPORT_RECORD):
+            if match := _OBSERVATIONS.match(record):
+                count = match["count"].strip()
+                return int(count) or None if count.isdigit() else None
+    return None
 
 
 def _text(value: object) -> str:

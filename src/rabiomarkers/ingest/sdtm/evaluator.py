@@ -48,7 +48,9 @@ def choose(
         return {}
     missing = [name for name, domain in of_evaluator.items() if not len(domain.frame)]
     for name in missing:
-        told = f"{name} has no record of the evaluator {evaluator}, but of {_counts(present[name].texts('EVAL'))}"
+        others = present[name].texts("EVAL")
+        told = f"{name} has no record of the evaluator {evaluator}, but of {_counts(others)}"
+        told = told if len(others) else f"{name} has no rows"
         notes.remark(None, None, present[name].file, told, f"nothing is read from {name}")
     choice = _Choice(
         evaluator, evaluator_id, {name: domain for name, domain in of_evaluator.items() if name not in missing}

@@ -68,12 +68,11 @@ def read_sdtm(
     wanted = None if patients is None else patients["patient_id"].tolist()
     subjects = read_subjects(domains["DM"], given, wanted, notes)
     for name, domain in domains.items():
-        if name != "DM":
+        if name != "DM" and subjects.known:  # of a DM without subjects that is told
             _note_strangers(domain, subjects.known, notes)
     clock = Clock(calendar=Calendar.of(domains), notes=notes)
     chosen = choose(domains, evaluator=evaluator, evaluator_id=evaluator_id, notes=notes)
     used = subjects.used
-    _note_unmeasured(chosen, used.keys(), notes)
     lesions = (
         read_lesions(chosen["TU"], chosen["TR"], used, clock) if _are_complete(chosen, unread, folder, notes) else None
     )
@@ -98,18 +97,6 @@ def _nothing(patients: pd.DataFrame | None, notes: Notes) -> SdtmTables:
         adverse_events=None,
         remarks=notes.remarks(),
     )
-
-
-def _note_unmeasured(chosen: Mapping[str, Domain], patients: Collection[str], notes: Notes) -> None:
-    """Patients whose lesions were identified and never measured, as it is where TR was cut off."""
-    if "TU" not in chosen or "TR" not in chosen:
-        return
-    measured = set(chosen["TR"].frame["USUBJID"])
-    identified = chosen["TU"].frame["USUBJID"]
-    lost = identified[~identified.isin(measured) & identified.isin(list(patients))].drop_duplicates()
-    for number, patient in lost.items():
-        source, consequence = f"{chosen['TU'].file}:{number}", "no lesion of this patient counts; is TR complete?"
-        notes.remark(patient, None, source, "lesions identified, none measured", consequence)
 
 
 def _note_strangers(domain: Domain, known: frozenset[str], notes: Notes) -> None:

@@ -1,6 +1,6 @@
 """Who was in the trial, in which arm, and when their first dose was: DM, with EX where DM does not say."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -83,7 +83,18 @@ def read_subjects(
             _note_screen_failure(row, notes, asked_for=wanted is not None and patient in ids)
         elif patient in ids:
             used[patient] = _subject(row, given.get(patient, ()), notes)
+    if first and not used:
+        _note_nobody(demographics.file, first.values(), notes, listed=wanted is not None)
     return Subjects(used=used, known=frozenset(first))
+
+
+def _note_nobody(file: str, rows: Collection[Row], notes: Notes, *, listed: bool) -> None:
+    failures = sum(_is_screen_failure(row) for row in rows)
+    told = f"no patient of the trial among {len(rows):,} subjects ({failures:,} of them screen failures)"
+    expected = f"a subject who was enrolled{f' and is in {PATIENTS}' if listed else ''}"
+    notes.wrong(
+        file, told, expected, f"correct ACTARMCD{f' or {PATIENTS}' if listed else ''}, or export the domain again"
+    )
 
 
 def _note_twice(row: Row, earlier: Row, notes: Notes) -> None:
@@ -197,7 +208,7 @@ def _age(row: Row, notes: Notes) -> float:
     if not row["AGE"]:
         return float("nan")
     try:
-        age = float(row["AGE"])
+        age = float(row["AGE"]) + 0.0  # -0 is 0
     except ValueError:
         age = -1.0
     if not 0 <= age < 200_000:

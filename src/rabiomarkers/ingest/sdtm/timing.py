@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from rabiomarkers.ingest.sdtm.dates import Period, complete_date, days_from_reference, parse_period, study_day
+from rabiomarkers.ingest.sdtm.dates import (
+    MOST_DAYS,
+    Period,
+    complete_date,
+    days_from_reference,
+    parse_period,
+    study_day,
+)
 from rabiomarkers.ingest.sdtm.domains import Domain, Row
 from rabiomarkers.ingest.sdtm.notes import Notes
 from rabiomarkers.ingest.sdtm.subjects import Subject
@@ -71,7 +78,7 @@ def visit_number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if abs(number) < 1e9 else None
+    return number + 0.0 if abs(number) < 1e9 else None  # -0 is visit 0
 
 
 class _Guess(NamedTuple):
@@ -128,8 +135,8 @@ class Clock:
         text = row[column]
         number = study_day(text)
         if text and number is None:
-            row.wrong(self.notes, column, f"{text!r}", "a whole number of days", "correct it")
-        if number is None or abs(number) > 100_000:
+            row.wrong(self.notes, column, f"{text!r}", f"a whole number of days, at most {MOST_DAYS:,}", "correct it")
+        if number is None:
             return None
         if number == 0:
             self.notes.remark(
@@ -188,5 +195,5 @@ class Clock:
             yield _Guess(possible[0], "the date of other records of the visit")
         plan = study_day(row["VISITDY"])
         plan = self.calendar.planned.get(visit) if plan is None else plan
-        if plan and subject.reference is not None and abs(plan) <= 100_000:
+        if plan and subject.reference is not None:
             yield _Guess(subject.reference + timedelta(days=days_from_reference(plan)), "the planned day of the visit")

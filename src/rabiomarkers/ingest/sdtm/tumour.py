@@ -29,6 +29,7 @@ def read_lesions(tumours: Domain, results: Domain, used: Mapping[str, Subject], 
     """
     notes = clock.notes
     lesions = identify(tumours, used, notes)
+    _note_unmeasured(lesions, results, notes)
     records = _records(results, lesions, used, clock)
     for record in _only_identified(lesions, records, used, clock):
         records.setdefault(record.row.patient, []).append(record)
@@ -45,6 +46,16 @@ def read_lesions(tumours: Domain, results: Domain, used: Mapping[str, Subject], 
         _check_together(patient, [each for found in readings.values() for each in found], notes)
         rows += [_row(patient, visit, reading) for visit, each in readings.items() for reading in each]
     return typed(rows, LESIONS, key=("patient_id", "day", "lesion_id"))
+
+
+def _note_unmeasured(lesions: Lesions, results: Domain, notes: Notes) -> None:
+    """Patients whose lesions were identified and never measured, as it is where TR was cut off."""
+    measured = set(results.texts("USUBJID"))
+    for patient, known in lesions.items():
+        if known and patient not in measured:
+            source = next(iter(known.values())).row.source
+            told = "lesions identified, none measured"
+            notes.remark(patient, None, source, told, "their sizes are not known; is TR complete?")
 
 
 def _records(results: Domain, lesions: Lesions, used: Mapping[str, Subject], clock: Clock) -> dict[str, list[Record]]:
