@@ -20,7 +20,10 @@ from rabiomarkers.results import open_results
 from rabiomarkers.simulate.study import simulate_study
 from rabiomarkers.store import Store
 from rabiomarkers.study import open_study
-from rabiomarkers.tables import CHANGES, FEATURES, LEDGER, OUTCOMES, PREDICTIONS, QC
+from rabiomarkers.tables.changes import CHANGES
+from rabiomarkers.tables.outcomes import OUTCOMES
+from rabiomarkers.tables.predictions import PREDICTIONS
+from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
 
 CONTRACT = {
     "features.parquet": FEATURES,

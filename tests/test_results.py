@@ -4,7 +4,7 @@ import pytest
 from rabiomarkers.errors import ResultsError, TableError
 from rabiomarkers.files import read_table, write_json, write_table
 from rabiomarkers.results import TABLES, open_results
-from rabiomarkers.tables import OUTCOMES
+from rabiomarkers.tables.outcomes import OUTCOMES
 from tests.support.synthetic_results import Invented, make_results
 
 

@@ -11,25 +11,11 @@ import pandas as pd
 
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.files import read_json, read_table
-from rabiomarkers.tables import (
-    BY_RESPONSE,
-    CHANGES,
-    DELTAS,
-    DISTANCES,
-    FEATURES,
-    LEDGER,
-    ORDINATION,
-    OUTCOMES,
-    PERMUTATIONS,
-    PREDICTIONS,
-    QC,
-    REMARKS,
-    SUMS,
-    SURVIVAL,
-    TIMELINE,
-    TOXICITY,
-    Table,
-)
+from rabiomarkers.tables.changes import BY_RESPONSE, CHANGES, DELTAS, DISTANCES, ORDINATION
+from rabiomarkers.tables.outcomes import OUTCOMES, REMARKS, SUMS, SURVIVAL, TIMELINE, TOXICITY
+from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
+from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
+from rabiomarkers.tables.table import Table
 
 if TYPE_CHECKING:
     from mudata import MuData

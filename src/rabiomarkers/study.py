@@ -30,7 +30,7 @@ from rabiomarkers.ingest.sdtm.read import read_sdtm
 from rabiomarkers.knowledge import config_path, load_aliases, load_signatures
 from rabiomarkers.settings import SdtmSettings, StudySettings
 from rabiomarkers.stats.two_stage import minimax_design, optimal_design
-from rabiomarkers.tables import TEXT
+from rabiomarkers.tables.table import TEXT
 
 SETTINGS, SHEET, PATIENTS = "study.yaml", "samples.csv", "patients.csv"
 TABLE_SUFFIXES = (".gz", ".zip", ".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")

@@ -13,7 +13,7 @@ def test_300_unchanged_steps(benchmark, tmp_path):
     """Target: under 0.5 s."""
     import pandas as pd
 
-    from rabiomarkers.tables import SAMPLES
+    from rabiomarkers.tables.samples import SAMPLES
 
     def table(name, frame):
         write_table(frame, tmp_path / name)

@@ -16,7 +16,8 @@ from rabiomarkers.change.distances import (
 )
 from rabiomarkers.errors import AbundanceError
 from rabiomarkers.files import read_json, read_table, write_table
-from rabiomarkers.tables import DISTANCES, ORDINATION, SAMPLES
+from rabiomarkers.tables.changes import DISTANCES, ORDINATION
+from rabiomarkers.tables.samples import SAMPLES
 
 
 def sheet(*samples):

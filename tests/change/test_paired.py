@@ -10,7 +10,8 @@ from rabiomarkers.change.paired import change_step, change_table, paired_deltas,
 from rabiomarkers.errors import TableError
 from rabiomarkers.files import read_json, read_table, write_table
 from rabiomarkers.stats.paired import sign_flip, signed_rank
-from rabiomarkers.tables import CHANGES, DELTAS, FEATURES
+from rabiomarkers.tables.changes import CHANGES, DELTAS
+from rabiomarkers.tables.samples import FEATURES
 
 CONTRAST = ["pre", "post"]
 

@@ -5,7 +5,7 @@ import pytest
 from rabiomarkers.errors import TableError
 from rabiomarkers.features.multimodal import features_as_mudata, multimodal_step
 from rabiomarkers.files import write_table
-from rabiomarkers.tables import FEATURES, SAMPLES
+from rabiomarkers.tables.samples import FEATURES, SAMPLES
 from tests.support.outcomes import whole_outcomes
 
 

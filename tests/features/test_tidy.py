@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rabiomarkers.errors import TableError
 from rabiomarkers.features.tidy import failed_samples, join_features, join_step
 from rabiomarkers.files import read_table, write_table
-from rabiomarkers.tables import SAMPLE_FEATURES, SAMPLE_QC, SAMPLES
+from rabiomarkers.tables.samples import SAMPLE_FEATURES, SAMPLE_QC, SAMPLES
 
 
 def sheet(*rows: tuple[str, str, str, str, str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rabiomarkers.files import read_table, write_table
 from rabiomarkers.ingest.ledger import ledger_step, pairing_ledger, usable_samples
-from rabiomarkers.tables import SAMPLES
+from rabiomarkers.tables.samples import SAMPLES
 
 NONE_FAILED = pd.DataFrame({"sample_id": [], "assay": [], "reason": []}, dtype=str)
 

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from rabiomarkers.ingest.samples import read_samples
-from rabiomarkers.tables import SAMPLES
+from rabiomarkers.tables.samples import SAMPLES
 
 HEADER = "sample_id,patient_id,timepoint,compartment,assay,path"
 GOOD = ["S1,P1,pre,tumour,rna_counts,counts.csv", "S2,P1,post,tumour,rna_counts,counts.csv"]

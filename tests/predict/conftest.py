@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rabiomarkers.tables import DELTAS, FEATURES
+from rabiomarkers.tables.changes import DELTAS
+from rabiomarkers.tables.samples import FEATURES
 from tests.support.outcomes import whole_outcomes
 
 

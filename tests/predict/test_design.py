@@ -4,7 +4,8 @@ import pytest
 
 from rabiomarkers.errors import PredictionError
 from rabiomarkers.predict.design import design_matrix
-from rabiomarkers.tables import DELTAS, FEATURES
+from rabiomarkers.tables.changes import DELTAS
+from rabiomarkers.tables.samples import FEATURES
 from tests.support.outcomes import whole_outcomes
 
 PATIENTS = ("P1", "P2", "P3", "P4")

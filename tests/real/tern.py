@@ -6,7 +6,7 @@ import pandas as pd
 
 from rabiomarkers.ingest.clinical import ADVERSE_EVENTS, FOLLOWUP, VISITS
 from rabiomarkers.ingest.sdtm.frames import typed
-from rabiomarkers.tables import TEXT
+from rabiomarkers.tables.table import TEXT
 
 
 def tables(data: Path) -> dict[str, pd.DataFrame]:

@@ -24,7 +24,7 @@ from rabiomarkers.report.figures.waterfall import waterfall
 from rabiomarkers.report.labels import RESPONSES
 from rabiomarkers.response.codes import as_recist
 from rabiomarkers.response.endpoints import survival_table
-from rabiomarkers.tables import BEST_RESPONSES, OUTCOMES, SUMS, SURVIVAL, TIMELINE
+from rabiomarkers.tables.outcomes import BEST_RESPONSES, OUTCOMES, SUMS, SURVIVAL, TIMELINE
 from tests.support.synthetic_results import INJECTION, Invented, response_tables
 
 

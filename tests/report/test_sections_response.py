@@ -9,7 +9,7 @@ from rabiomarkers.report.endpoint_tables import arm_table, rate_table, time_tabl
 from rabiomarkers.report.sections_decision import decision_section, safety_section
 from rabiomarkers.report.sections_response import course_section, response_section
 from rabiomarkers.results import open_results
-from rabiomarkers.tables import OUTCOMES, REMARKS, SURVIVAL, TOXICITY
+from rabiomarkers.tables.outcomes import OUTCOMES, REMARKS, SURVIVAL, TOXICITY
 from tests.support.synthetic_results import Invented, make_results
 
 SECTIONS = (response_section, course_section, decision_section, safety_section)

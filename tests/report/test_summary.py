@@ -6,7 +6,9 @@ import pytest
 
 from rabiomarkers.files import write_json, write_table
 from rabiomarkers.report.summary import answer, build_summary, summary_step
-from rabiomarkers.tables import CHANGES, LEDGER, OUTCOMES, QC
+from rabiomarkers.tables.changes import CHANGES
+from rabiomarkers.tables.outcomes import OUTCOMES
+from rabiomarkers.tables.samples import LEDGER, QC
 
 CONTRACT = {"orr", "dcr", "pfs", "models"}
 ORR = {"responders": 3, "n": 10, "rate": 0.3, "ci_low": 0.0667, "ci_high": 0.6525, "denominator": "all patients"}

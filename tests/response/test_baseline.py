@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from rabiomarkers.response.baseline import measurability
-from rabiomarkers.tables import REMARKS
+from rabiomarkers.tables.outcomes import REMARKS
 
 
 def lesions(*rows):

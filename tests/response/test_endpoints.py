@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rabiomarkers.response.durations import BENEFIT_RULE, DURATION_RULE, OS_RULE, PFS_RULE
 from rabiomarkers.response.endpoints import endpoints, survival_table
 from rabiomarkers.response.rates import rates
-from rabiomarkers.tables import DTYPES, OUTCOMES
+from rabiomarkers.tables.outcomes import OUTCOMES
+from rabiomarkers.tables.table import DTYPES
 
 RATES = (
     "orr",

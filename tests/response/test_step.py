@@ -6,7 +6,7 @@ import pandas as pd
 from rabiomarkers.files import read_json, read_table, write_table
 from rabiomarkers.response.assess import assess_lesions
 from rabiomarkers.response.step import outcome_step, remarks_of, sum_table
-from rabiomarkers.tables import REMARKS, SUMS
+from rabiomarkers.tables.outcomes import REMARKS, SUMS
 from tests.support.clinical import lesion, visit
 
 

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from rabiomarkers.response.timeline import timeline
-from rabiomarkers.tables import DTYPES, OUTCOMES, SUMS
+from rabiomarkers.tables.outcomes import OUTCOMES, SUMS
+from rabiomarkers.tables.table import DTYPES
 
 
 def outcomes(*rows):

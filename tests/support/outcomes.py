@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from rabiomarkers.tables import OUTCOMES
+from rabiomarkers.tables.outcomes import OUTCOMES
 
 IRECIST = {"CR": "iCR", "PR": "iPR", "SD": "iSD", "PD": "iUPD", "NE": "NE"}
 

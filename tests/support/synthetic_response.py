@@ -14,7 +14,7 @@ from rabiomarkers.response.decision import decide
 from rabiomarkers.response.endpoints import endpoints, survival_table
 from rabiomarkers.response.timeline import timeline
 from rabiomarkers.response.toxicity import toxicity_table
-from rabiomarkers.tables import OUTCOMES, REMARKS, SUMS
+from rabiomarkers.tables.outcomes import OUTCOMES, REMARKS, SUMS
 
 if TYPE_CHECKING:
     from tests.support.synthetic_results import Invented

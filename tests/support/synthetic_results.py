@@ -15,17 +15,9 @@ from rabiomarkers.files import write_csv, write_json, write_table
 from rabiomarkers.publish import AS_CSV
 from rabiomarkers.report.summary import build_summary
 from rabiomarkers.results import FIRST_COLUMNS
-from rabiomarkers.tables import (
-    CHANGES,
-    DELTAS,
-    DISTANCES,
-    FEATURES,
-    LEDGER,
-    ORDINATION,
-    PERMUTATIONS,
-    PREDICTIONS,
-    QC,
-)
+from rabiomarkers.tables.changes import CHANGES, DELTAS, DISTANCES, ORDINATION
+from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
+from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
 from tests.support.synthetic_response import endpoints_of, response_tables
 
 PRE, POST = "pre", "post"

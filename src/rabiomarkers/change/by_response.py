@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from rabiomarkers.files import Info, read_table, write_table
-from rabiomarkers.tables import BY_RESPONSE, known_responses
+from rabiomarkers.tables.changes import BY_RESPONSE
+from rabiomarkers.tables.outcomes import known_responses
 
 IDENTITY = ["compartment", "feature", "unit"]
 

@@ -16,7 +16,8 @@ from skbio.stats.ordination import pcoa
 from rabiomarkers.errors import AbundanceError
 from rabiomarkers.files import Info, read_table, write_json, write_table
 from rabiomarkers.stats.matching import matching_test
-from rabiomarkers.tables import DISTANCES, ORDINATION, SAMPLES
+from rabiomarkers.tables.changes import DISTANCES, ORDINATION
+from rabiomarkers.tables.samples import SAMPLES
 
 METRIC = "Bray-Curtis"
 PIECE = "piece:"

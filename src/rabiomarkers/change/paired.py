@@ -16,7 +16,9 @@ from rabiomarkers.stats.effect import standardised_changes
 from rabiomarkers.stats.multiplicity import benjamini_hochberg
 from rabiomarkers.stats.paired import sign_flip_many, signed_rank_many
 from rabiomarkers.stats.scale import analysis_scale
-from rabiomarkers.tables import CHANGES, DELTAS, FEATURES, TIERS
+from rabiomarkers.tables.changes import CHANGES, DELTAS
+from rabiomarkers.tables.samples import FEATURES
+from rabiomarkers.tables.table import TIERS
 
 type TestName = Literal["signed_rank", "sign_flip"]
 

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 import pandas as pd
 
-from rabiomarkers.tables import COMPARTMENTS
+from rabiomarkers.tables.table import COMPARTMENTS
 
 ANY_COMPARTMENT = "any"  # of a planned feature that no sample gave and whose entry names no compartment
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rabiomarkers.files import Info, read_table, write_table
-from rabiomarkers.tables import SAMPLE_FEATURES, SAMPLE_QC
+from rabiomarkers.tables.samples import SAMPLE_FEATURES, SAMPLE_QC
 
 RATIOS: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "NLR": (("neutrophils",), "lymphocytes", "ratio"),

@@ -14,7 +14,7 @@ from rabiomarkers.features.annotation import UNASSIGNED, MarkerTree, annotate, m
 from rabiomarkers.files import Info, read_cells, write_table
 from rabiomarkers.knowledge import load_markers
 from rabiomarkers.stats.composition import clr
-from rabiomarkers.tables import SAMPLE_FEATURES, SAMPLE_QC
+from rabiomarkers.tables.samples import SAMPLE_FEATURES, SAMPLE_QC
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -18,7 +18,7 @@ from rabiomarkers.features.taxon_names import match_taxa
 from rabiomarkers.files import Info, read_table, write_table
 from rabiomarkers.knowledge import load_taxa
 from rabiomarkers.stats.composition import log_balance
-from rabiomarkers.tables import SAMPLE_FEATURES, SAMPLE_QC
+from rabiomarkers.tables.samples import SAMPLE_FEATURES, SAMPLE_QC
 
 if TYPE_CHECKING:
     from skbio import TreeNode

@@ -9,7 +9,8 @@ import pandas as pd
 
 from rabiomarkers.errors import TableError
 from rabiomarkers.files import Info, read_table
-from rabiomarkers.tables import FEATURES, OUTCOMES, SAMPLES, known_responses
+from rabiomarkers.tables.outcomes import OUTCOMES, known_responses
+from rabiomarkers.tables.samples import FEATURES, SAMPLES
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from rabiomarkers.files import Info, read_table, write_table
-from rabiomarkers.tables import SAMPLE_FEATURES, SAMPLE_QC
+from rabiomarkers.tables.samples import SAMPLE_FEATURES, SAMPLE_QC
 
 
 def protein_features(proteins: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rabiomarkers.errors import ScaleError, SignatureError
 from rabiomarkers.files import Info, read_table, write_table
 from rabiomarkers.knowledge import load_signatures
-from rabiomarkers.tables import SAMPLE_FEATURES, SAMPLE_QC
+from rabiomarkers.tables.samples import SAMPLE_FEATURES, SAMPLE_QC
 
 UNIT_OF_SCALE: Mapping[str, str] = {"counts": "log2 CPM", "tpm": "log2 TPM"}
 Y_LINKED = ("RPS4Y1", "DDX3Y", "KDM5D", "UTY", "EIF1AY")

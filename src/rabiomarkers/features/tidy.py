@@ -8,7 +8,7 @@ import pandas as pd
 
 from rabiomarkers.errors import TableError
 from rabiomarkers.files import Info, read_table, write_table
-from rabiomarkers.tables import FEATURES, QC, SAMPLES
+from rabiomarkers.tables.samples import FEATURES, QC, SAMPLES
 
 IDENTITY = ("sample_id", "patient_id", "timepoint", "compartment", "assay")
 ORDER = ["patient_id", "timepoint", "compartment", "feature"]

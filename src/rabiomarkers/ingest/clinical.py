@@ -11,7 +11,7 @@ from rabiomarkers.ingest.clinical_rows import Outcome, Parsed, Row, as_float, re
 from rabiomarkers.ingest.delimited import read_sheet
 from rabiomarkers.ingest.findings import Findings
 from rabiomarkers.ingest.samples import check_identifier
-from rabiomarkers.tables import DTYPES, Kind
+from rabiomarkers.tables.table import DTYPES, Kind
 
 RESPONSES = ("CR", "PR", "SD", "PD", "NE")
 VISIT_RESPONSES = (

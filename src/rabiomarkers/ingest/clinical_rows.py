@@ -11,7 +11,7 @@ import pandas as pd
 from rabiomarkers.errors import Problem
 from rabiomarkers.ingest.delimited import Sheet, read_sheet
 from rabiomarkers.ingest.findings import Findings, named, one_of
-from rabiomarkers.tables import DTYPES, Kind
+from rabiomarkers.tables.table import DTYPES, Kind
 
 LARGEST = 1_000_000  # of a number without a limit of its own
 LONGEST_DAYS = 20_000  # 55 years; the number that Excel keeps for a date of this century is above 36 000

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from rabiomarkers.files import Info, read_table, write_table
-from rabiomarkers.tables import COMPARTMENTS, LEDGER, STATUSES
+from rabiomarkers.tables.samples import LEDGER
+from rabiomarkers.tables.table import COMPARTMENTS, STATUSES
 
 PLACE = ["patient_id", "timepoint", "compartment", "assay"]
 _FAILED = ["sample_id", "assay", "reason"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rabiomarkers.ingest.clinical_rows import Outcome, Parsed, Row, as_float, read_rows
 from rabiomarkers.ingest.findings import Findings
-from rabiomarkers.tables import Kind
+from rabiomarkers.tables.table import Kind
 
 LESION_KINDS = ("target", "target_node", "non_target", "new")
 _TARGET = ("measured", "too_small", "absent", "merged", "not_evaluated")

@@ -11,7 +11,8 @@ from rabiomarkers.errors import Problem
 from rabiomarkers.ingest.delimited import read_sheet
 from rabiomarkers.ingest.findings import Findings, named, one_of
 from rabiomarkers.ingest.places import Place, nameable
-from rabiomarkers.tables import COMPARTMENTS, SAMPLES
+from rabiomarkers.tables.samples import SAMPLES
+from rabiomarkers.tables.table import COMPARTMENTS
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 LONGEST_IDENTIFIER = 100  # characters; an id is the name of a file

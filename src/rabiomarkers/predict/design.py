@@ -10,7 +10,7 @@ import pandas as pd
 
 from rabiomarkers.errors import PredictionError
 from rabiomarkers.stats.scale import analysis_scale
-from rabiomarkers.tables import COMPARTMENTS
+from rabiomarkers.tables.table import COMPARTMENTS
 
 type FeatureSet = Literal["baseline", "change"]
 

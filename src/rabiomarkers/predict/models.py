@@ -22,7 +22,7 @@ from rabiomarkers.predict.validate import (
     leave_one_out,
     validate,
 )
-from rabiomarkers.tables import PERMUTATIONS, PREDICTIONS
+from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
 
 FEATURE_SETS: tuple[FeatureSet, ...] = ("baseline", "change")
 LEVEL = 0.05

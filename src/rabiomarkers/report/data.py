@@ -9,7 +9,7 @@ import pandas as pd
 
 from rabiomarkers.files import read_json, read_table
 from rabiomarkers.results import TABLES, Results
-from rabiomarkers.tables import Table
+from rabiomarkers.tables.table import Table
 
 OPTIONAL = frozenset(
     {

@@ -23,7 +23,7 @@ from rabiomarkers.report.figures.survival import ENDPOINTS, survival_curves
 from rabiomarkers.report.figures.swimmer import swimmer as swimmer_figure
 from rabiomarkers.report.figures.waterfall import waterfall as waterfall_figure
 from rabiomarkers.results import Results
-from rabiomarkers.tables import TIERS
+from rabiomarkers.tables.table import TIERS
 
 __all__ = [
     "forest",

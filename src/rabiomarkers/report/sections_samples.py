@@ -21,7 +21,8 @@ from rabiomarkers.report.words import (
     text,
     whole,
 )
-from rabiomarkers.tables import COMPARTMENTS, TIERS, known_responses
+from rabiomarkers.tables.outcomes import known_responses
+from rabiomarkers.tables.table import COMPARTMENTS, TIERS
 
 LONG_TABLE = 12  # rows beyond which a table waits closed
 

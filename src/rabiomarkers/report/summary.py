@@ -26,7 +26,7 @@ from rabiomarkers.report.words import (
     signed,
     text,
 )
-from rabiomarkers.tables import COMPARTMENTS, STATUSES
+from rabiomarkers.tables.table import COMPARTMENTS, STATUSES
 
 RA_FEATURE = "RA_RESPONSE_CORE"
 RA_FEATURES = (RA_FEATURE, "RA_RESPONSE_DIRECT")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from rabiomarkers.tables import COMPARTMENTS
+from rabiomarkers.tables.table import COMPARTMENTS
 
 NOT_ESTIMABLE = "not estimable"
 ALPHA = 0.05

@@ -11,7 +11,7 @@ from rabiomarkers.response.baseline import Remark, baseline_remarks
 from rabiomarkers.response.lesions import PatientVisits, group_visits
 from rabiomarkers.response.rules import ResponseRules, Visit
 from rabiomarkers.response.timepoint import TimePoint, assess_patient
-from rabiomarkers.tables import TEXT
+from rabiomarkers.tables.table import TEXT
 
 TEXTS = ("patient_id", "response", "irecist_response", "target_response", "non_target_response", "note")
 NUMBERS = ("day", "sum_mm", "change_percent")

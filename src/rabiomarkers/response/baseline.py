@@ -14,7 +14,7 @@ import pandas as pd
 
 from rabiomarkers.response.lesions import TARGETS, Reading, Visits, group_visits
 from rabiomarkers.response.timepoint import baseline_readings
-from rabiomarkers.tables import REMARKS
+from rabiomarkers.tables.outcomes import REMARKS
 
 SOURCE = "lesions"
 SMALLEST_TENTHS = {"target": 100, "target_node": 150}

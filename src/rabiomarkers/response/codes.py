@@ -6,7 +6,7 @@ Eisenhauer et al. 2009, RECIST 1.1, PMID 19097774; Seymour et al. 2017, iRECIST,
 """
 
 from rabiomarkers.errors import ResponseError
-from rabiomarkers.tables import RECIST_OF, RECIST_RESPONSES
+from rabiomarkers.tables.outcomes import RECIST_OF, RECIST_RESPONSES
 
 PERSISTS = "NON-CR/NON-PD"
 """Non-target lesions that are neither gone nor worse, in a patient without a target lesion."""

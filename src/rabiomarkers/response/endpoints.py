@@ -18,7 +18,7 @@ from rabiomarkers.response.rules import RULE_SETS
 from rabiomarkers.response.toxicity import toxicity
 from rabiomarkers.stats.log_rank import exact_log_rank
 from rabiomarkers.stats.survival import kaplan_meier, median_survival
-from rabiomarkers.tables import SURVIVAL
+from rabiomarkers.tables.outcomes import SURVIVAL
 
 ALL_ARMS = "all"
 SHORT_NAMES = {name: name.replace("-", "_").replace(".", "_") for name in RULE_SETS}

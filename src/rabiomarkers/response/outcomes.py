@@ -18,7 +18,7 @@ from rabiomarkers.response.codes import PERSISTS, STABLE_OR_BETTER, as_recist
 from rabiomarkers.response.course import Course, course_of, given_responses, visits_of, why_not_evaluable
 from rabiomarkers.response.durations import Durations, FollowUp, durations, followups
 from rabiomarkers.response.rules import RULE_SETS, BestResponse, ResponseRules
-from rabiomarkers.tables import OUTCOMES, RECIST_OF
+from rabiomarkers.tables.outcomes import OUTCOMES, RECIST_OF
 
 IRECIST_OF = {recist: word for word, recist in RECIST_OF.items() if word != "iCPD"}
 

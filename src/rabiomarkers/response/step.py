@@ -18,7 +18,8 @@ from rabiomarkers.response.outcomes import OutcomeJudge
 from rabiomarkers.response.rules import ResponseRules
 from rabiomarkers.response.timeline import timeline
 from rabiomarkers.response.toxicity import toxicity_table
-from rabiomarkers.tables import RECIST_OF, REMARKS, SUMS, TEXT
+from rabiomarkers.tables.outcomes import RECIST_OF, REMARKS, SUMS
+from rabiomarkers.tables.table import TEXT
 
 
 def outcome_step(

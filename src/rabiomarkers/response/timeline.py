@@ -7,7 +7,7 @@ import pandas as pd
 
 from rabiomarkers.response.durations import FollowUp, followups
 from rabiomarkers.response.toxicity import SEVERE_GRADE
-from rabiomarkers.tables import TIMELINE, TIMELINE_KINDS
+from rabiomarkers.tables.outcomes import TIMELINE, TIMELINE_KINDS
 
 type Happening = tuple[str, float, str, str | None]
 """Patient, day, kind, detail."""

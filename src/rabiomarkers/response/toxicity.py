@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rabiomarkers.tables import TOXICITY
+from rabiomarkers.tables.outcomes import TOXICITY
 
 SEVERE_GRADE = 3
 FATAL_GRADE = 5

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rabiomarkers.tables import REMARKS
+from rabiomarkers.tables.outcomes import REMARKS
 from tests.ingest.sdtm.folders import ae, dm, good, read, remarks, told
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from rabiomarkers.tables import DTYPES, Kind
+from rabiomarkers.tables.table import DTYPES, Kind
 
 _TYPES: Mapping[Kind, Any] = DTYPES
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from rabiomarkers.errors import Problem
 from rabiomarkers.ingest.findings import Findings
-from rabiomarkers.tables import REMARKS
+from rabiomarkers.tables.outcomes import REMARKS
 
 
 class Notes:

@@ -24,7 +24,7 @@ from rabiomarkers.ingest.sdtm.responses import read_visits
 from rabiomarkers.ingest.sdtm.subjects import doses, patients_table, read_subjects
 from rabiomarkers.ingest.sdtm.timing import Calendar, Clock
 from rabiomarkers.ingest.sdtm.tumour import read_lesions
-from rabiomarkers.tables import TEXT
+from rabiomarkers.tables.table import TEXT
 
 
 @dataclass(frozen=True, kw_only=True)

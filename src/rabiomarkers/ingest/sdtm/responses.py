@@ -12,7 +12,7 @@ from rabiomarkers.ingest.sdtm.notes import Notes
 from rabiomarkers.ingest.sdtm.subjects import Subject, letters
 from rabiomarkers.ingest.sdtm.timing import Clock
 from rabiomarkers.ingest.sdtm.values import not_done
-from rabiomarkers.tables import IRECIST_RESPONSES, RECIST_RESPONSES
+from rabiomarkers.tables.outcomes import IRECIST_RESPONSES, RECIST_RESPONSES
 
 OVERALL = "OVRLRESP"
 PREFERRED = ("RECIST11", "RECISTV11", "RECISTVERSION11", "RECIST")

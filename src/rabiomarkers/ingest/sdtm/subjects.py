@@ -11,7 +11,7 @@ from rabiomarkers.ingest.findings import named
 from rabiomarkers.ingest.sdtm.dates import complete_date, parse_period
 from rabiomarkers.ingest.sdtm.domains import Domain, Row
 from rabiomarkers.ingest.sdtm.notes import Notes
-from rabiomarkers.tables import TEXT
+from rabiomarkers.tables.table import TEXT
 
 SCREEN_FAILURES = frozenset({"SCRNFAIL", "SCREENFAILURE", "SCREENFAIL"})
 NOT_TREATED = frozenset({"NOTTRT", "NOTTREATED", "ASSIGNEDNOTTREATED", "ASSIGNEDNOTTRT", "NOTASSGN", "NOTASSIGNED"})

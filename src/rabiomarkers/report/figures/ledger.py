@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 
 from rabiomarkers.report.figures.style import BLUE, GREY, ORANGE, VERMILION, Message, dressed, label
 from rabiomarkers.report.words import natural, plural, text
-from rabiomarkers.tables import COMPARTMENTS
+from rabiomarkers.tables.table import COMPARTMENTS
 
 LONG_LIST = 30  # patients beyond which the foot of the figure is out of sight of its head
 

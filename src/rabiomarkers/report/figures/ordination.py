@@ -15,7 +15,7 @@ from rabiomarkers.report.figures.style import (
     responder_group,
 )
 from rabiomarkers.report.words import percent, plural, present
-from rabiomarkers.tables import known_responses
+from rabiomarkers.tables.outcomes import known_responses
 
 SYMBOLS = ("circle-open", "circle", "diamond", "square", "cross", "x")
 

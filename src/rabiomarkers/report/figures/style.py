@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from rabiomarkers.report.words import plural, present
-from rabiomarkers.tables import RECIST_OF, known_responses
+from rabiomarkers.tables.outcomes import RECIST_OF, known_responses
 
 # Okabe & Ito, "Color Universal Design", jfly.uni-koeln.de/color, 2008
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
