@@ -14,6 +14,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from flows.study_request import StudyRequest
+    from rabiomarkers.settings import StudySettings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -100,13 +101,23 @@ def check(study: Study) -> None:
     """
     with _errors_told():
         from rabiomarkers.errors import InputError
-        from rabiomarkers.study import check_study
+        from rabiomarkers.study import check_study, open_study
 
         with tell.status("reading") if tell.is_terminal else nullcontext():
             problems = check_study(study)
         if problems:
             raise InputError(problems)
         typer.echo("no problem found")
+        typer.echo(_plan_line(open_study(study).settings))
+
+
+def _plan_line(settings: "StudySettings") -> str:
+    """The plan's hash, and whether it is the registered one."""
+    if settings.plan.registered is None:
+        return f"plan {settings.plan_hash}: not registered (plan: registered: in study.yaml keeps this hash)"
+    if settings.plan_is_registered:
+        return f"plan {settings.plan_hash}: as registered"
+    return f"plan {settings.plan_hash}: not the registered one ({settings.plan.registered}); everything will be exploratory"
 
 
 @app.command()

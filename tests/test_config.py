@@ -1,12 +1,14 @@
 """study.yaml: defaults, and every mistake told with its line."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
+from rabiomarkers.change.tests import every_test
 from rabiomarkers.config import read_settings
-from rabiomarkers.settings import StudySettings
+from rabiomarkers.settings import StudySettings, TestName
 
 TRIAL = Path(__file__).parents[1] / "config" / "trial.yaml"
 
@@ -102,7 +104,7 @@ def test_on_and_yes_are_words_where_a_word_is_meant(read):
             "each timepoint named once",
         ),
         ("name: a\nplan: {primary: RA}\n", 2, "plan.primary", "'RA'"),
-        ("name: a\nchange: {test: t_test}\n", 2, "change.test", "'signed_rank' or 'sign_flip'"),
+        ("name: a\nchange: {test: t_test}\n", 2, "change.test", "'ancova' or 'mixed_model'"),
         ("name: a\nseed: 1\nseed: 2\n", 3, "seed", "twice"),
         ("name: a\n  seed: 2\n", 2, None, "no valid YAML"),
         ("name: a\nseed:\t[1\n", 2, None, "no valid YAML"),
@@ -157,3 +159,49 @@ def test_odd_values_are_told_in_one_line(read, line, told):
     assert settings is None
     assert told in str(problems[0])
     assert "\n" not in str(problems[0])
+
+
+# ---- the plan ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_tests_of_the_settings_are_those_of_the_registry():
+    assert set(get_args(TestName.__value__)) == set(every_test())
+
+
+def test_the_plans_hash_moves_with_all_that_must_be_fixed_and_with_nothing_else(read):
+    own = StudySettings(name="a").plan_hash
+    assert read("name: b\nseed: 4\nplan: {registered: " + own + "}\n")[0].plan_hash == own
+    for changed in (
+        "plan: {primary: [NLR]}",
+        "plan: {secondary_correction: benjamini_hochberg}",
+        "contrast: [post, late]\ntimepoints: [{name: post, day: 1}, {name: late, day: 2}]",
+        "change: {test: sign_flip}",
+        "response: {confirmation_required: false}",
+        "composition: {minimum_prevalence: 0.5}",
+    ):
+        settings, problems = read(f"name: a\n{changed}\n")
+        assert problems == []
+        assert settings.plan_hash != own
+
+
+def test_a_plan_is_held_against_the_registered_one(read):
+    assert StudySettings(name="a").plan_is_registered  # none was registered
+    own = StudySettings(name="a").plan_hash
+    assert read(f"name: a\nplan: {{registered: {own}}}\n")[0].plan_is_registered
+    assert not read(f"name: a\nplan: {{registered: {own}, primary: [NLR]}}\n")[0].plan_is_registered
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plan: {registered: abc}",
+        "plan: {families: {'': [NLR]}}",
+        "plan: {chain: [{name: a, compartment: urine, feature: b}]}",
+        "change: {test: z_test}",
+        "change: {flips: 0}",
+        "composition: {balances: {a: {numerator: [x]}}}",
+    ],
+)
+def test_a_mistake_in_the_plan_is_told_with_its_line(read, text):
+    _, problems = read(f"name: a\n{text}\n")
+    assert [problem.row for problem in problems] == [2]

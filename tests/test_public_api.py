@@ -23,7 +23,7 @@ def test_importing_the_package_takes_less_than_a_fifth_of_a_second():
     assert min(taken) < 0.2
 
 
-@pytest.mark.parametrize("name", ["open_results", "open_study", "run_study", "simulate_study"])
+@pytest.mark.parametrize("name", ["open_results", "open_study", "run_study", "sensitivity", "simulate_study"])
 def test_the_public_functions_are_there(name):
     assert callable(getattr(ra, name))
     assert getattr(ra, name).__name__ == name
@@ -34,7 +34,8 @@ def test_the_package_knows_its_version():
 
 
 def test_the_public_names_can_be_listed():
-    assert dir(ra) == ["__version__", "open_results", "open_study", "plot", "run_study", "simulate_study"]
+    names = ["open_results", "open_study", "plot", "run_study", "sensitivity", "simulate_study"]
+    assert dir(ra) == ["__version__", *names]
 
 
 def test_an_unknown_name_is_an_attribute_error():

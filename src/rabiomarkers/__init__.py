@@ -18,21 +18,23 @@ from typing import Any
 _PUBLIC = {
     "open_results": "rabiomarkers.results",
     "open_study": "rabiomarkers.study",
-    "plot": "rabiomarkers.report.plot",
     "run_study": "rabiomarkers.pipeline",
+    "sensitivity": "rabiomarkers.change.sensitivity",
     "simulate_study": "rabiomarkers.simulate.study",
 }
+_MODULES = {"plot": "rabiomarkers.report.plot"}
 
-__all__ = ["__version__", "open_results", "open_study", "plot", "run_study", "simulate_study"]
+__all__ = ["__version__", "open_results", "open_study", "plot", "run_study", "sensitivity", "simulate_study"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("rabiomarkers")
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'rabiomarkers' has no attribute {name!r}")
-    module = importlib.import_module(_PUBLIC[name])
-    return module if module.__name__.endswith(f".{name}") else getattr(module, name)
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'rabiomarkers' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

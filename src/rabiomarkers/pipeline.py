@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rabiomarkers.change.by_response import by_response_step
+from rabiomarkers.change.community import community_step
+from rabiomarkers.change.composition import composition_step
+from rabiomarkers.change.courses import course_step
 from rabiomarkers.change.distances import distance_step
-from rabiomarkers.change.paired import change_step
+from rabiomarkers.change.mechanism import mechanism_step
+from rabiomarkers.change.sensitivity import sensitivity_step
+from rabiomarkers.change.step import change_step
 from rabiomarkers.errors import InputError, Problem
 from rabiomarkers.features.multimodal import multimodal_step
 from rabiomarkers.features.tidy import join_step
@@ -167,14 +172,17 @@ def _join(study: Study, batches: Sequence[BatchFeatures], tables: Mapping[str, P
 
 
 def _test_changes(study: Study, joined: StepResult, steps: _Steps) -> StepResult:
+    settings = study.settings
+    plan = settings.plan.model_dump(mode="json", include={"primary", "secondary", "families", "secondary_correction"})
     return steps.run(
         "test changes",
         change_step,
         {"features": joined.file("features.parquet")},
-        contrast=list(study.settings.contrast),
-        seed=study.settings.seed,
-        **study.settings.plan.model_dump(mode="json"),
-        **study.settings.change.model_dump(mode="json"),
+        contrast=list(settings.contrast),
+        registered=settings.plan_is_registered,
+        seed=settings.seed,
+        **plan,
+        **settings.change.model_dump(mode="json", include={"test", "exploratory_test", "level"}),
     )
 
 
@@ -186,14 +194,13 @@ def _analyse(
     changes: StepResult,
     steps: _Steps,
 ) -> tuple[StepResult, ...]:
-    """Ledger, outcomes, change by response, stool distances and models."""
+    """Ledger and outcomes, all about the change, and models."""
     settings = study.settings
-    failed = joined.file("failed.parquet")
     ledger = steps.run(
         "account for samples",
         ledger_step,
-        {"samples": tables["samples"], "patients": tables["patients"], "failed": failed},
-        timepoints=[timepoint.name for timepoint in settings.timepoints],
+        {"samples": tables["samples"], "patients": tables["patients"], "failed": joined.file("failed.parquet")},
+        timepoints=list(settings.timepoint_names),
     )
     clinical = {name: tables[name] for name in CLINICAL_TABLES if name in tables}
     response = settings.response
@@ -205,26 +212,106 @@ def _analyse(
         seed=settings.seed,
         **response.endpoints,
     )
-    deltas, judged = changes.file("deltas.parquet"), outcomes.file("outcomes.parquet")
-    groups = steps.run("compare responders", by_response_step, {"deltas": deltas, "outcomes": judged})
-    distances = steps.run(
-        "compare stools",
-        distance_step,
-        {"samples": tables["samples"], **_stool_pieces(batches, failed)},
-        contrast=list(settings.contrast),
-        depth=settings.stool.depth,
-        seed=settings.seed,
-    )
+    judged = outcomes.file("outcomes.parquet")
     models = steps.run(
         "fit models",
         model_step,
-        {"features": joined.file("features.parquet"), "deltas": deltas, "outcomes": judged},
+        {
+            "features": joined.file("features.parquet"),
+            "deltas": changes.file("deltas.parquet"),
+            "outcomes": judged,
+        },
         contrast=list(settings.contrast),
         names=list(settings.plan.primary),
         seed=settings.seed,
         **settings.prediction.model_dump(mode="json"),
     )
-    return ledger, outcomes, groups, distances, models
+    return (
+        ledger,
+        outcomes,
+        *_explain_changes(study, joined, changes, judged, steps),
+        *_compare_wholes(study, batches, tables["samples"], joined.file("failed.parquet"), judged, steps),
+        models,
+    )
+
+
+def _explain_changes(
+    study: Study, joined: StepResult, changes: StepResult, outcomes: Path, steps: _Steps
+) -> tuple[StepResult, ...]:
+    """Change by response, the mechanism, all timepoints, and how far the primary results can be trusted."""
+    settings = study.settings
+    tested = _files(changes)
+    features = {"features": joined.file("features.parquet")}
+    options: dict[str, Any] = {"level": settings.change.level, "seed": settings.seed}
+    groups = steps.run(
+        "compare responders",
+        by_response_step,
+        {"deltas": tested["deltas"], "changes": tested["changes"], "outcomes": outcomes},
+        **options,
+    )
+    mechanism = steps.run(
+        "follow the mechanism",
+        mechanism_step,
+        {"deltas": tested["deltas"], "changes": tested["changes"]},
+        **settings.plan.model_dump(mode="json", include={"chain", "infiltration"}),
+        **options,
+    )
+    courses = steps.run(
+        "follow all timepoints",
+        course_step,
+        features,
+        timepoints=list(settings.timepoint_names),
+        level=settings.change.level,
+    )
+    sensitivity = steps.run(
+        "analyse otherwise",
+        sensitivity_step,
+        {**features, "flagged": joined.file("flagged.parquet"), "changes": tested["changes"]},
+        contrast=list(settings.contrast),
+        seed=settings.seed,
+        **settings.change.model_dump(mode="json"),
+    )
+    return groups, mechanism, courses, sensitivity
+
+
+def _compare_wholes(
+    study: Study,
+    batches: Sequence[BatchFeatures],
+    samples: Path,
+    failed: Path,
+    outcomes: Path,
+    steps: _Steps,
+) -> tuple[StepResult, ...]:
+    """Stool against stool, and cell types and taxa as parts of a whole."""
+    settings = study.settings
+    contrast = {"contrast": list(settings.contrast), "seed": settings.seed}
+    stools, cells = _wholes(batches, failed)
+    distances = steps.run(
+        "compare stools",
+        distance_step,
+        {"samples": samples, **{f"piece:{sample}": path for sample, path in stools.items()}},
+        depth=settings.stool.depth,
+        **contrast,
+    )
+    communities = steps.run(
+        "compare communities",
+        community_step,
+        {"distances": distances.file("distances.parquet"), "outcomes": outcomes},
+        **contrast,
+    )
+    compositions = steps.run(
+        "compare compositions",
+        composition_step,
+        {
+            "samples": samples,
+            **{f"taxa:{sample}": path for sample, path in stools.items()},
+            **{f"cells:{sample}": path for sample, path in cells.items()},
+        },
+        level=settings.change.level,
+        **settings.composition.model_dump(mode="json"),
+        **contrast,
+    )
+    return distances, communities, compositions
 
 
 def _newly_read(split: StepResult, scored: Sequence[StepResult]) -> StepResult:
@@ -258,13 +345,18 @@ def _files(*results: StepResult) -> dict[str, Path]:
     return files
 
 
-def _stool_pieces(batches: Sequence[BatchFeatures], failed: Path) -> dict[str, Path]:
-    """The taxa of every stool that passed its quality check."""
+def _wholes(batches: Sequence[BatchFeatures], failed: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The taxa of every stool, and the named cells of every cell sample, that passed the quality check, by sample."""
     table = read_table(failed)
     out = set(zip(table["sample_id"], table["assay"], strict=True))
-    return {
-        f"piece:{sample}": batch.pieces[sample, assay]
-        for batch in batches
-        for sample, assay in batch.scored
-        if assay.startswith("taxa_") and (sample, assay) not in out
-    }
+    stools: dict[str, Path] = {}
+    cells: dict[str, Path] = {}
+    for batch in batches:
+        for (sample, assay), scored in batch.scored.items():
+            if (sample, assay) in out:
+                continue
+            if assay.startswith("taxa_"):
+                stools[sample] = batch.pieces[sample, assay]
+            elif assay == "sc_counts":
+                cells[sample] = scored.file("cells.parquet")
+    return stools, cells

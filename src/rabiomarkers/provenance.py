@@ -1,8 +1,6 @@
 """What a result was made from: inputs, settings, versions, seed, plan."""
 
-import hashlib
 import importlib.metadata
-import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,15 +32,13 @@ def run_record(study: Study, inputs: Mapping[str, str]) -> dict[str, Any]:
     """
     # where the data lie on this machine determines nothing
     settings = study.settings.model_dump(mode="json", exclude={"data_root": True, "sdtm": {"folder"}})
-    plan = json.dumps(
-        {"plan": settings["plan"], "contrast": settings["contrast"], "change": settings["change"]}, sort_keys=True
-    )
     return {
         "study": study.settings.name,
         "inputs": dict(inputs),
         "settings": settings,
         "seed": study.settings.seed,
-        "plan_hash": hashlib.sha256(plan.encode()).hexdigest(),
+        "plan_is_registered": study.settings.plan_is_registered,
+        "plan_hash": study.settings.plan_hash,
         "versions": {
             "rabiomarkers": importlib.metadata.version("rabiomarkers"),
             "python": platform.python_version(),

@@ -10,8 +10,25 @@ from rabiomarkers.errors import ResultsError
 from rabiomarkers.files import read_json, read_table, replace_folder, write_csv, write_json
 from rabiomarkers.store import StepResult
 
-AS_CSV = ("changes", "outcomes", "predictions", "ledger", "qc", "toxicity", "remarks")
-NOT_SHOWN = frozenset({"failed"})  # told by the ledger
+AS_CSV = (
+    "changes",
+    "families",
+    "by_response",
+    "courses",
+    "composition",
+    "community",
+    "links",
+    "sensitivity",
+    "shadow_null",
+    "power",
+    "outcomes",
+    "predictions",
+    "ledger",
+    "qc",
+    "toxicity",
+    "remarks",
+)
+NOT_SHOWN = frozenset({"failed", "flagged"})  # told by the ledger
 
 
 def publish(files: Mapping[str, Path], provenance: Path, steps: Sequence[StepResult], out: Path) -> Path:

@@ -11,11 +11,27 @@ import pandas as pd
 
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.files import read_json, read_table
-from rabiomarkers.tables.changes import BY_RESPONSE, CHANGES, DELTAS, DISTANCES, ORDINATION
+from rabiomarkers.tables.changes import (
+    BY_RESPONSE,
+    CHAIN,
+    CHANGES,
+    COMMUNITY,
+    COMPOSITION,
+    COURSES,
+    DELTAS,
+    DISTANCES,
+    FAMILIES,
+    LINKS,
+    ORDINATION,
+    POWER,
+    SENSITIVITY,
+    SHADOW_NULL,
+    SINGLES,
+)
 from rabiomarkers.tables.outcomes import OUTCOMES, REMARKS, SUMS, SURVIVAL, TIMELINE, TOXICITY
 from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
 from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
-from rabiomarkers.tables.table import Table
+from rabiomarkers.tables.table import Table, words
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -24,7 +40,17 @@ TABLES: Mapping[str, tuple[str, Table, str]] = {
     "features": ("features.parquet", FEATURES, "sample and feature"),
     "changes": ("changes.parquet", CHANGES, "compartment and feature"),
     "deltas": ("deltas.parquet", DELTAS, "patient and feature with a complete pair"),
+    "families": ("families.parquet", FAMILIES, "family of tests"),
+    "singles": ("singles.parquet", SINGLES, "patient with one sample, and feature"),
     "by_response": ("by_response.parquet", BY_RESPONSE, "compartment and feature"),
+    "courses": ("courses.parquet", COURSES, "feature and later timepoint"),
+    "composition": ("composition.parquet", COMPOSITION, "part of a composition and reference"),
+    "community": ("community.parquet", COMMUNITY, "question about whole communities"),
+    "chain": ("chain.parquet", CHAIN, "patient and step of the mechanism"),
+    "links": ("links.parquet", LINKS, "link of the mechanism"),
+    "sensitivity": ("sensitivity.parquet", SENSITIVITY, "primary result and analysis"),
+    "shadow_null": ("shadow_null.parquet", SHADOW_NULL, "family of tests and test"),
+    "power": ("power.parquet", POWER, "primary feature"),
     "outcomes": ("outcomes.parquet", OUTCOMES, "patient"),
     "predictions": ("predictions.parquet", PREDICTIONS, "patient and model, out of fold"),
     "permutations": ("permutations.parquet", PERMUTATIONS, "model and relabelling"),
@@ -41,6 +67,13 @@ TABLES: Mapping[str, tuple[str, Table, str]] = {
 """By name: the file in a results folder, what it promises, and what one row of it is."""
 
 FIRST_COLUMNS: Mapping[str, frozenset[str]] = {
+    "changes": words(
+        "compartment feature unit n_pairs estimate ci_low ci_high ci_level p_value p_floor q_value effect_size test family "
+        "tier note"
+    ),
+    "by_response": words(
+        "compartment feature unit n_responders median_responders n_non_responders median_non_responders n_unknown"
+    ),
     "outcomes": frozenset(
         {
             "patient_id",
@@ -133,9 +166,59 @@ class Results:
         return self._table("qc")
 
     @cached_property
+    def families(self) -> pd.DataFrame:
+        """What each family of tests can show at this n."""
+        return self._table("families")
+
+    @cached_property
+    def singles(self) -> pd.DataFrame:
+        """Patients with one sample of a feature."""
+        return self._table("singles")
+
+    @cached_property
     def by_response(self) -> pd.DataFrame:
-        """Median change of each feature in responders and in the others: a description, not a test."""
+        """Whether a feature moved otherwise in responders than in the others."""
         return self._table("by_response")
+
+    @cached_property
+    def courses(self) -> pd.DataFrame:
+        """Each later timepoint against the first, where a study has more than two."""
+        return self._table("courses")
+
+    @cached_property
+    def composition(self) -> pd.DataFrame:
+        """Changes of cell types and taxa as parts of a whole."""
+        return self._table("composition")
+
+    @cached_property
+    def community(self) -> pd.DataFrame:
+        """Tests of whole communities: time, response, response x time, dispersion."""
+        return self._table("community")
+
+    @cached_property
+    def chain(self) -> pd.DataFrame:
+        """Each patient's change at each step of the mechanism."""
+        return self._table("chain")
+
+    @cached_property
+    def links(self) -> pd.DataFrame:
+        """The test of each link of the mechanism."""
+        return self._table("links")
+
+    @cached_property
+    def sensitivity(self) -> pd.DataFrame:
+        """Each primary result again with one thing changed."""
+        return self._table("sensitivity")
+
+    @cached_property
+    def shadow_null(self) -> pd.DataFrame:
+        """How often the tests reject when before and after are swapped at random."""
+        return self._table("shadow_null")
+
+    @cached_property
+    def power(self) -> pd.DataFrame:
+        """The smallest change each primary test would have found."""
+        return self._table("power")
 
     @cached_property
     def distances(self) -> pd.DataFrame:

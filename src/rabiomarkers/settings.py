@@ -1,5 +1,7 @@
 """The settings of a study: what `study.yaml` may say, each key with its default."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -33,8 +35,14 @@ def wrong(expected: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("study", "{expected}", {"expected": expected, "remedy": remedy})
 
 
+type Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 type Planned = Annotated[str, AfterValidator(_feature_or_pattern)]
 type Folder = Annotated[Path, AfterValidator(_possible_folder)]
+
+
+type TestName = Literal[
+    "signed_rank", "signed_rank_pratt", "sign_flip", "paired_t", "moderated_t", "ancova", "mixed_model"
+]
 
 
 class Settings(BaseModel):
@@ -152,6 +160,15 @@ class SdtmSettings(Settings):
     """Which of several readers, a value of --EVALID, such as RADIOLOGIST 1."""
 
 
+class ChainNodeSettings(Settings):
+    """One step of the mechanism: a feature and which way it is expected to move."""
+
+    name: Annotated[str, Field(min_length=1)]
+    compartment: Literal["tumour", "blood", "faecal"]
+    feature: Annotated[str, Field(min_length=1)]
+    expected: Literal["up", "down"] = "up"
+
+
 class PlanSettings(Settings):
     """The features named before the data were seen: names or patterns (`clr_*`), optionally `compartment:pattern`."""
 
@@ -164,6 +181,26 @@ class PlanSettings(Settings):
         "shannon",
         "ra_metaboliser_balance",
     )
+    families: dict[Name, tuple[Planned, ...]] = {}
+    """Further secondary features, by the name of the family they are corrected in; `secondary` is corrected by compartment."""
+    secondary_correction: Literal["holm", "benjamini_hochberg"] = "holm"
+    """Within each secondary family. Primary features are tested in their order (fixed sequence), exploratory ones by
+    Benjamini-Hochberg."""
+    chain: tuple[ChainNodeSettings, ...] = (
+        ChainNodeSettings(name="RA target response", compartment="tumour", feature="RA_RESPONSE_DIRECT"),
+        ChainNodeSettings(
+            name="macrophage peroxidation", compartment="tumour", feature="MACROPHAGE_LIPID_PEROXIDATION"
+        ),
+        ChainNodeSettings(name="CD8 infiltration", compartment="tumour", feature="TIS_AYERS_2017"),
+        ChainNodeSettings(name="CD8 function", compartment="tumour", feature="CYT_ROONEY_2015"),
+        ChainNodeSettings(name="microbes", compartment="faecal", feature="ra_metaboliser_balance"),
+    )
+    """The mechanism in the order in which it is thought to work; each neighbouring pair is a link that is tested."""
+    infiltration: Planned = "tumour:CYT_ROONEY_2015"
+    """The feature that tells how far immune cells moved in; the response to retinoic acid is adjusted for it."""
+    registered: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """The plan's hash as it was registered before the data were seen (`rabiomarkers check` prints it). If the plan is another one
+    now, every feature is stamped exploratory."""
 
 
 class ExpressionSettings(Settings):
@@ -198,12 +235,37 @@ class StoolSettings(Settings):
     """Reads that every sample is drawn down to (counts only); a sample with fewer has no diversity."""
 
 
+class BalanceSettings(Settings):
+    """Two groups of parts of a composition, as names or patterns, whose log ratio is followed."""
+
+    numerator: Annotated[tuple[str, ...], Field(min_length=1)]
+    denominator: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class CompositionSettings(Settings):
+    """How shares that sum to one (cell types, taxa) are compared."""
+
+    minimum_prevalence: Share = 0.3
+    """Share of the samples a part must be seen in to be tested."""
+    draws: Positive = 200
+    """Draws from the posterior of the counts in the sensitivity analysis."""
+    balances: dict[Name, BalanceSettings] = {}
+
+
 class ChangeSettings(Settings):
     """How the change from the first to the second timepoint of the contrast is tested."""
 
-    test: Literal["signed_rank", "sign_flip"] = "signed_rank"
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    test: TestName = "signed_rank"
+    """Of the planned features. Exact: signed_rank (Wilcoxon's zeros), signed_rank_pratt, sign_flip. By the t distribution:
+    paired_t, moderated_t, ancova, mixed_model (uses patients with one sample too)."""
+    exploratory_test: TestName | None = None
+    """Of all other features; null: the same. moderated_t has no floor, for hundreds of features at few pairs."""
+    level: Rate = 0.95
     """Level of the intervals; the achieved one is in the table."""
+    flips: Positive = 200
+    """Swaps of before and after by which the rate of false positives is observed."""
+    power: Rate = 0.8
+    """Of the smallest detectable change."""
 
 
 class PredictionSettings(Settings):
@@ -241,6 +303,7 @@ class StudySettings(Settings):
     cells: CellSettings = CellSettings()
     stool: StoolSettings = StoolSettings()
     change: ChangeSettings = ChangeSettings()
+    composition: CompositionSettings = CompositionSettings()
     prediction: PredictionSettings = PredictionSettings()
     annotation: str = "undeclared"
     """Which gene annotation the expression matrices were made with, in words."""
@@ -267,6 +330,18 @@ class StudySettings(Settings):
         if any(name not in names for name in contrast) or names.index(contrast[0]) >= names.index(contrast[1]):
             raise wrong(f"two of {', '.join(names)}, the earlier one first", "name two timepoints of this file")
         return contrast
+
+    @property
+    def plan_hash(self) -> str:
+        """sha256 of all that must be fixed before the data are seen: plan, contrast, tests and rules of response."""
+        told = self.model_dump(mode="json", include={"plan", "contrast", "change", "composition", "response"})
+        told["plan"].pop("registered")
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def plan_is_registered(self) -> bool:
+        """Whether this is the registered plan; also where none was registered."""
+        return self.plan.registered in (None, self.plan_hash)
 
     @property
     def timepoint_names(self) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from rabiomarkers.change.paired import change_table, paired_deltas
+from rabiomarkers.change.pairs import paired_deltas
+from rabiomarkers.change.table import change_table
 from rabiomarkers.stats.intervals import clopper_pearson, wilson
 from rabiomarkers.stats.matching import matching_test
 from rabiomarkers.stats.paired import sign_flip_many, signed_rank_many

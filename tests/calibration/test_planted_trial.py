@@ -5,7 +5,8 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from rabiomarkers.change.paired import change_table, paired_deltas
+from rabiomarkers.change.pairs import paired_deltas
+from rabiomarkers.change.table import change_table
 from rabiomarkers.features.signatures import choose_signatures, score_signatures
 from rabiomarkers.knowledge import config_path, load_signatures
 from rabiomarkers.simulate.design import design_trial

@@ -70,3 +70,16 @@ def test_the_order_of_the_plan_changes_no_tier(primary, random):
     shuffled = primary.copy()
     random.shuffle(shuffled)
     assert tiers(primary=primary)[0] == tiers(primary=shuffled)[0]
+
+
+def test_a_family_of_the_plan_is_a_secondary_family_of_its_own():
+    planned = plan_features(MEASURED, read_plan(secondary=["NLR"], families={"cells": ["clr_*", "tumour:RA*"]}))
+    told = dict(zip(planned.features["feature"], planned.features["family"], strict=True))
+    assert told == {"NLR": "secondary blood", "clr_CD8_TEM": "secondary cells", "RA_RESPONSE_CORE": "secondary cells"}
+    assert set(planned.features["tier"]) == {"secondary"}
+
+
+def test_features_stand_in_the_order_of_their_entries():
+    planned = plan_features(MEASURED, read_plan(primary=["RA_RESPONSE_CORE", "clr_*"])).features
+    first = planned.sort_values(["place", "compartment"])["feature"].tolist()
+    assert first[:3] == ["RA_RESPONSE_CORE", "clr_CD8_TEM", "clr_CD8_TEM"]

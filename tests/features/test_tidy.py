@@ -56,6 +56,8 @@ def test_a_sample_that_failed_is_named_with_its_reason_and_has_no_features():
     reason = "genes_detected 900 genes, limit >= 5000; library_size 200000 reads, limit >= 1000000"
     assert joined.failed.to_numpy().tolist() == [["T1", "rna_counts", reason]]
     assert set(joined.quality["sample_id"]) == {"T1", "T2"}
+    assert joined.flagged[["sample_id", "feature", "value"]].to_numpy().tolist() == [["T1", "A", 1.0]]
+    assert joined.flagged.dtypes.equals(joined.features.dtypes)
 
 
 def test_a_measure_without_a_value_fails_in_words():
@@ -92,6 +94,25 @@ def test_names_do_not_depend_on_which_samples_pass():
     tables = {key("T1"): features(A=1), key("T1", "rna_tpm"): features(A=3)}
     joined = join_features(samples, tables, {key("T1"): GOOD, key("T1", "rna_tpm"): BAD})
     assert joined.features["feature"].tolist() == ["A@rna_counts"]
+    assert joined.flagged["feature"].tolist() == ["A@rna_tpm"]
+
+
+def test_a_failed_library_stands_back_behind_one_that_passed_and_the_second_behind_the_first():
+    samples = sheet(
+        ("T1", "P1", "pre", "tumour", "rna_counts"),
+        ("T1b", "P1", "pre", "tumour", "rna_counts"),
+        ("T2", "P1", "post", "tumour", "rna_counts"),
+        ("T2b", "P1", "post", "tumour", "rna_counts"),
+    )
+    tables = {
+        key("T1"): features(A=1),
+        key("T1b"): features(A=2, B=3),
+        key("T2"): features(A=4),
+        key("T2b"): features(A=5),
+    }
+    joined = join_features(samples, tables, dict.fromkeys(tables, BAD) | {key("T1"): GOOD})
+    assert joined.features[["sample_id", "feature"]].to_numpy().tolist() == [["T1", "A"]]
+    assert joined.flagged[["sample_id", "feature"]].to_numpy().tolist() == [["T2", "A"], ["T1b", "B"]]
 
 
 @settings(max_examples=8, deadline=None)
@@ -106,6 +127,7 @@ def test_the_order_of_rows_and_samples_plays_no_part(of_sheet, of_tables):
     pd.testing.assert_frame_equal(second.features, first.features)
     pd.testing.assert_frame_equal(second.quality, first.quality)
     pd.testing.assert_frame_equal(second.failed, first.failed)
+    pd.testing.assert_frame_equal(second.flagged, first.flagged)
 
 
 def test_no_sample_gives_empty_tables():
@@ -113,12 +135,14 @@ def test_no_sample_gives_empty_tables():
     assert joined.features.empty
     assert joined.quality.empty
     assert joined.failed.columns.tolist() == ["sample_id", "assay", "reason"]
+    assert joined.flagged.empty
 
 
 def test_all_samples_failed_gives_an_empty_features_table():
     joined = join_features(TWO, {key("T1"): features(A=1)}, {key("T1"): BAD})
     assert joined.features.empty
     assert len(joined.failed) == 1
+    assert joined.flagged["sample_id"].tolist() == ["T1"]
 
 
 def test_two_libraries_of_one_sample_are_refused_by_name():
@@ -146,6 +170,7 @@ def test_the_step_finds_samples_by_the_names_of_its_inputs(tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         assert join_step(inputs, tmp_path / folder) == {"samples": 2, "failed": 1}
-    for name in ("features.parquet", "qc.parquet", "failed.parquet"):
+    for name in ("features.parquet", "qc.parquet", "failed.parquet", "flagged.parquet"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert read_table(tmp_path / "one" / "failed.parquet")["sample_id"].tolist() == ["T1"]
+    assert read_table(tmp_path / "one" / "flagged.parquet")["sample_id"].tolist() == ["T1"]

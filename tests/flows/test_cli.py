@@ -1,10 +1,12 @@
 """What the command line says, and with which exit status."""
 
+import re
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from flows.cli import app
@@ -46,7 +48,16 @@ def test_importing_the_library_loads_none_of_the_heavy_libraries():
 def test_a_simulated_study_has_no_problem(command, tmp_path):
     assert command("simulate", "study", "--patients", "2", "--cells", "60").exit_code == 0
     told = command("check", "study")
-    assert (told.exit_code, told.stdout.strip()) == (0, "no problem found")
+    assert told.exit_code == 0
+    first, plan = told.stdout.splitlines()
+    assert first == "no problem found"
+    found = re.fullmatch("plan ([0-9a-f]{64}): not registered .*", plan)
+    settings = tmp_path / "study" / "study.yaml"
+    written = yaml.safe_load(settings.read_text())
+    settings.write_text(yaml.safe_dump(written | {"plan": {"registered": found[1]}}))
+    assert command("check", "study").stdout.splitlines()[1] == f"plan {found[1]}: as registered"
+    settings.write_text(yaml.safe_dump(written | {"plan": {"registered": found[1], "primary": ["NLR"]}}))
+    assert "not the registered one" in command("check", "study").stdout.splitlines()[1]
 
 
 def test_simulating_into_a_folder_in_use_is_refused(command, tmp_path):

@@ -190,7 +190,7 @@ def test_survival_that_nobody_wrote_down_is_absent_with_its_reason():
     found = endpoints(outcomes(["SD", "PD"]))["os"]
     assert (found["median_days"], found["n"]) == (None, 0)
     assert found["note"] == (
-        "not estimable: no patient has a known duration; without os_days in followup.csv, left out: 2 of 2 patients"
+        "not estimable: no patient has a known duration; without os_days in the follow-up, left out: 2 of 2 patients"
     )
 
 

@@ -8,20 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
 
-from rabiomarkers.change.by_response import change_by_response
 from rabiomarkers.files import write_csv, write_json, write_table
 from rabiomarkers.publish import AS_CSV
 from rabiomarkers.report.summary import build_summary
 from rabiomarkers.results import FIRST_COLUMNS
-from rabiomarkers.tables.changes import CHANGES, DELTAS, DISTANCES, ORDINATION
+from rabiomarkers.tables.changes import DISTANCES, ORDINATION
 from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
 from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
+from rabiomarkers.tables.table import words
+from tests.support.synthetic_change import POST, PRE, change_rows, delta_tables, explained_tables
 from tests.support.synthetic_response import endpoints_of, response_tables
+from tests.support.synthetic_wholes import community_rows, composition_rows
 
-PRE, POST = "pre", "post"
-LATER_TABLES = frozenset({"timeline", "survival", "toxicity", "remarks"})
+LATER_TABLES = words(
+    "timeline survival toxicity remarks families singles courses composition community chain links sensitivity shadow_null power"
+)
 FIRST_ENDPOINTS = ("orr", "dcr", "pfs", "adverse_events")
 INJECTION = "<script>alert(1)</script>"
 
@@ -55,6 +57,10 @@ class Invented:
     arms: bool = False
     adverse_events: bool = True
     design: bool = True
+    chain: bool = True
+    later_timepoint: bool = False  # a third one, so that features have courses
+    taxon: str = "Genus"  # what every taxon's name begins with
+    taxa: int = 40
     rule_set: str = "recist-1.1"
     first_version: bool = False  # only the tables and columns that the first version wrote
     note: str = ""  # a free text that ends up wherever a table has room for one
@@ -76,8 +82,8 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     response, ledger, features = response_tables(trial), _ledger(trial), _features(trial)
     outcomes = response["outcomes"]
-    deltas = _deltas(features)
-    changes = _changes(features, deltas, trial)
+    deltas, singles = delta_tables(features)
+    changes = change_rows(features, deltas, {name: spec[3] for name, spec in NAMED.items()}, trial.note)
     qc = _qc(ledger, trial)
     distances, ordination, facts = _stool(ledger, trial)
     models, permutations, predictions = _models(outcomes, trial)
@@ -85,7 +91,10 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
         "features": features,
         "changes": changes,
         "deltas": deltas,
-        "by_response": change_by_response(deltas, outcomes),
+        "singles": singles,
+        **explained_tables(trial, changes, deltas, outcomes),
+        "composition": composition_rows(trial, _most_pairs(changes)),
+        "community": community_rows(ledger, outcomes, trial.note),
         "predictions": predictions,
         "permutations": permutations,
         "ledger": ledger,
@@ -169,47 +178,9 @@ def _features(trial: Invented) -> pd.DataFrame:
     return FEATURES.check(frame) if rows else FEATURES.empty()
 
 
-def _deltas(features: pd.DataFrame) -> pd.DataFrame:
-    wide = features.pivot(index=["patient_id", "compartment", "feature", "unit"], columns="timepoint", values="value")
-    pairs = wide.reindex(columns=[PRE, POST]).dropna().reset_index()
-    pairs = pairs.rename(columns={PRE: "before", POST: "after"})
-    return DELTAS.check(pairs.assign(change=pairs["after"] - pairs["before"])[list(DELTAS.columns)])
-
-
-def _changes(features: pd.DataFrame, deltas: pd.DataFrame, trial: Invented) -> pd.DataFrame:
-    rows = []
-    for (compartment, feature, unit), group in features.groupby(["compartment", "feature", "unit"], sort=True):
-        change = deltas.loc[(deltas["compartment"] == compartment) & (deltas["feature"] == feature), "change"]
-        tier = NAMED.get(feature, EXPLORATORY)[3]
-        enough = len(change) >= 3
-        low, high = (change.quantile(0.1), change.quantile(0.9)) if enough else (np.nan, np.nan)
-        rows.append(
-            {
-                "compartment": compartment,
-                "feature": feature,
-                "unit": unit,
-                "n_pairs": len(change),
-                "estimate": change.median() if enough else np.nan,
-                "ci_low": low,
-                "ci_high": high,
-                "ci_level": 0.951 if enough else np.nan,
-                "p_value": wilcoxon(change).pvalue if enough else np.nan,
-                "p_floor": 2 / 2 ** len(change) if enough else np.nan,
-                "q_value": np.nan,
-                "effect_size": change.mean() / change.std() if enough else np.nan,
-                "test": "exact signed-rank",
-                "family": "primary" if tier == "primary" else f"{tier} {compartment}",
-                "tier": tier,
-                "note": trial.note or ("" if enough else f"{len(change)} pairs, 3 are needed"),
-            }
-        )
-        assert len(group)
-    if not rows:
-        return CHANGES.empty()
-    frame = pd.DataFrame(rows)
-    count = frame.groupby("family")["p_value"].transform("count")
-    frame["q_value"] = (frame["p_value"] * count / frame.groupby("family")["p_value"].rank(method="max")).clip(upper=1)
-    return CHANGES.check(frame)
+def _most_pairs(changes: pd.DataFrame) -> dict[str, int]:
+    """The most pairs any feature of a compartment has."""
+    return {str(name): int(count) for name, count in changes.groupby("compartment")["n_pairs"].max().items()}
 
 
 def _qc(ledger: pd.DataFrame, trial: Invented) -> pd.DataFrame:

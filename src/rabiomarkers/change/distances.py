@@ -13,6 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from skbio.stats.distance import DistanceMatrix
 from skbio.stats.ordination import pcoa
 
+from rabiomarkers.change.pieces import PIECE, one_a_timepoint, stack_pieces
 from rabiomarkers.errors import AbundanceError
 from rabiomarkers.files import Info, read_table, write_json, write_table
 from rabiomarkers.stats.matching import matching_test
@@ -20,7 +21,6 @@ from rabiomarkers.tables.changes import DISTANCES, ORDINATION
 from rabiomarkers.tables.samples import SAMPLES
 
 METRIC = "Bray-Curtis"
-PIECE = "piece:"
 AXES = 2
 IDENTITY = (("patient", "_id"), ("timepoint", ""))
 SAMPLE = ["sample_id", "patient_id", "timepoint"]
@@ -187,7 +187,7 @@ def distance_step(
     }
     abundances, notes = stack_pieces(pieces, depth=depth)
     sheet = SAMPLES.check(read_table(inputs["samples"]))
-    samples, repeated = _one_a_timepoint(sheet[sheet["sample_id"].isin(abundances.index)])
+    samples, repeated = one_a_timepoint(sheet[sheet["sample_id"].isin(abundances.index)])
     abundances = abundances.loc[samples["sample_id"]]
     distances = bray_curtis(abundances)
     facts = within_between(distances, samples, contrast=contrast, seed=seed)
@@ -198,44 +198,6 @@ def distance_step(
     told = asdict(facts) | {"variance_explained": list(ordination.variance_explained), "note": note}
     write_json(told, out / "distances.json")
     return {"samples": len(samples), "pairs": facts.n_within}
-
-
-def stack_pieces(pieces: Mapping[str, pd.DataFrame], *, depth: int) -> tuple[pd.DataFrame, list[str]]:
-    """Samples x taxa of the pieces that can be compared, and in words which could not.
-
-    Counts and relative abundances, or profiles of two databases, name and weigh taxa differently: the commonest kind is kept.
-
-    Parameters
-    ----------
-    pieces
-        By sample_id: `taxon, value`, with ``attrs["passport"]`` saying `scale` and `database`.
-    depth
-        Least number of reads of a sample of counts.
-    """
-    kinds = {name: _kind(piece) for name, piece in pieces.items()}
-    counted = pd.Series(kinds, dtype="str").value_counts(sort=False).sort_index()
-    kept = str(counted.idxmax()) if len(counted) else ""
-    totals = {name: float(piece["value"].sum()) for name, piece in pieces.items()}
-    shallow = [name for name in pieces if kinds[name] == kept and totals[name] < (depth if "counts" in kept else 1e-12)]
-    used = [name for name in sorted(pieces) if kinds[name] == kept and name not in shallow]
-    notes = [f"{len(pieces) - counted[kept]} samples are not {kept} and are left out"] if len(counted) > 1 else []
-    notes += [f"{len(shallow)} samples have too few reads and are left out"] if shallow else []
-    columns = {name: pieces[name].groupby("taxon")["value"].sum() for name in used}
-    table = pd.DataFrame(columns, dtype="float64").fillna(0.0).T.sort_index(axis="columns")
-    return table.reindex(used), notes
-
-
-def _kind(piece: pd.DataFrame) -> str:
-    passport = piece.attrs.get("passport", {})
-    return f"{passport.get('scale', 'undeclared')} ({passport.get('database', 'undeclared')} database)"
-
-
-def _one_a_timepoint(samples: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """One stool a patient and timepoint: a second library of a sample is not a second sample."""
-    ordered = samples.sort_values(["patient_id", "timepoint", "replicate", "sample_id"])
-    kept = ordered.drop_duplicates(["patient_id", "timepoint"])
-    repeated = len(ordered) - len(kept)
-    return kept.reset_index(drop=True), f"{repeated} repeated samples are left out" if repeated else ""
 
 
 def _shared_timepoints(wide: pd.DataFrame) -> list[str]:

@@ -23,12 +23,14 @@ class Joined:
     """All samples' features and quality.
 
     `features` holds samples that passed quality control (FEATURES), `quality` all of them (QC), `failed` those that did not, with
-    the reason in words (`sample_id, assay, reason`).
+    the reason in words (`sample_id, assay, reason`). `flagged` holds the features of those that failed (FEATURES), to see what
+    they would have changed: one value a patient, timepoint and feature, and none where a sample that passed has one.
     """
 
     features: pd.DataFrame
     quality: pd.DataFrame
     failed: pd.DataFrame
+    flagged: pd.DataFrame
 
 
 def join_features(
@@ -62,12 +64,16 @@ def join_features(
     measures = QC.check(_stacked(quality, QC.empty()).sort_values(["sample_id", "assay", "measure"]))
     failed = failed_samples(measures)
     table = _with_unique_names(_stacked(features, FEATURES.empty()[["sample_id", "assay"]]).merge(identity))
-    passed = table.merge(failed[["sample_id", "assay"]], how="left", indicator=True)["_merge"] == "left_only"
-    chosen = table[passed.to_numpy()]
-    if not features:
-        chosen = FEATURES.empty()
+    table = table if features else FEATURES.empty()
+    passed = table.merge(failed[["sample_id", "assay"]], how="left", indicator=True)["_merge"].to_numpy() == "left_only"
+    chosen = table[passed]
     _refuse_second_claims(chosen)
-    return Joined(features=FEATURES.check(chosen.sort_values(ORDER)), quality=measures, failed=failed)
+    return Joined(
+        features=FEATURES.check(chosen.sort_values(ORDER)),
+        quality=measures,
+        failed=failed,
+        flagged=_flagged(chosen, table[~passed]),
+    )
 
 
 def failed_samples(quality: pd.DataFrame) -> pd.DataFrame:
@@ -86,6 +92,14 @@ def failed_samples(quality: pd.DataFrame) -> pd.DataFrame:
     reasons = beyond.assign(reason=told).sort_values(["sample_id", "assay", "measure"])
     joined = reasons.groupby(["sample_id", "assay"], sort=True)["reason"].agg("; ".join).reset_index()
     return joined[list(FAILED_COLUMNS)].astype("str")
+
+
+def _flagged(passed: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:
+    """The FEATURES table of failed samples, of two libraries of one sample the first, where no sample that passed stands."""
+    key = list(FEATURES.key)
+    ordered = failed.sort_values([*key, "sample_id", "assay"]).drop_duplicates(key)
+    taken = pd.MultiIndex.from_frame(ordered[key]).isin(pd.MultiIndex.from_frame(passed[key]))
+    return FEATURES.check(ordered[~taken].sort_values(ORDER))
 
 
 def _stacked(tables: Mapping[Sample, pd.DataFrame], empty: pd.DataFrame) -> pd.DataFrame:
@@ -115,7 +129,7 @@ def join_step(inputs: Mapping[str, Path], out: Path) -> Info:
     """Join the tables of all used samples.
 
     `inputs` holds the sheet (`samples`) and for each used sample ``features:<sample_id>:<assay>`` and ``qc:<sample_id>:<assay>``;
-    written are `features.parquet`, `qc.parquet` and `failed.parquet`.
+    written are `features.parquet`, `qc.parquet`, `failed.parquet` and `flagged.parquet`.
     """
     tables: dict[str, dict[Sample, pd.DataFrame]] = {"features": {}, "qc": {}}
     for name, path in inputs.items():
@@ -127,4 +141,5 @@ def join_step(inputs: Mapping[str, Path], out: Path) -> Info:
     write_table(joined.features, out / "features.parquet")
     write_table(joined.quality, out / "qc.parquet")
     write_table(joined.failed, out / "failed.parquet")
+    write_table(joined.flagged, out / "flagged.parquet")
     return {"samples": len(tables["features"]), "failed": len(joined.failed)}

@@ -13,7 +13,16 @@ from rabiomarkers.tables.table import Table
 
 OPTIONAL = frozenset(
     {
+        "families",
         "by_response",
+        "courses",
+        "composition",
+        "community",
+        "chain",
+        "links",
+        "sensitivity",
+        "shadow_null",
+        "power",
         "predictions",
         "permutations",
         "ordination",
@@ -38,7 +47,16 @@ class ReportData:
     features: pd.DataFrame
     changes: pd.DataFrame
     deltas: pd.DataFrame
+    families: pd.DataFrame
     by_response: pd.DataFrame
+    courses: pd.DataFrame
+    composition: pd.DataFrame
+    community: pd.DataFrame
+    chain: pd.DataFrame
+    links: pd.DataFrame
+    sensitivity: pd.DataFrame
+    shadow_null: pd.DataFrame
+    power: pd.DataFrame
     outcomes: pd.DataFrame
     predictions: pd.DataFrame
     permutations: pd.DataFrame

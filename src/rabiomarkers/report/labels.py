@@ -116,6 +116,14 @@ RESPONSES = {
 
 RULE_SETS = {"recist-1.1": "RECIST 1.1", "admiralonco": "admiralonco", "irecist": "iRECIST"}
 
+QUESTIONS = {
+    "time": "Did the stool communities change from the first to the second timepoint?",
+    "response": "Do the communities of responders differ from those of the others?",
+    "response x time": "Did the communities of responders change otherwise than those of the others?",
+    "dispersion": "Do the communities lie wider apart at one timepoint than at the other?",
+    "own pairs against others": "Is a patient's second sample more like the own first one than like that of others?",
+}
+
 SCALES = {"clr": "centred log-ratio of cell fractions", "fraction": "fraction of all cells"}
 
 
@@ -124,6 +132,11 @@ def plain(feature: str) -> str:
     name, _, method = feature.partition(":")
     told = _told(name)
     return f"{told}, by {method} of genes" if told and method else told
+
+
+def part(name: str) -> str:
+    """A part of a composition in plain words; empty where its name is all that is known."""
+    return CELLS.get(name, "")
 
 
 def explained(feature: str) -> str:

@@ -20,8 +20,9 @@ from plotly.offline import get_plotlyjs
 from rabiomarkers.files import Info
 from rabiomarkers.report.blocks import Picture, Section, pictures
 from rabiomarkers.report.data import ReportData, data_of_inputs, data_of_results
+from rabiomarkers.report.sections_change import change_section, contrast_of, pairs_section
+from rabiomarkers.report.sections_community import stool_section
 from rabiomarkers.report.sections_decision import decision_section, safety_section
-from rabiomarkers.report.sections_findings import change_section, contrast_of, pairs_section, stool_section
 from rabiomarkers.report.sections_models import model_section
 from rabiomarkers.report.sections_response import course_section, response_section
 from rabiomarkers.report.sections_samples import ledger_section, provenance_section, quality_section, trial_section

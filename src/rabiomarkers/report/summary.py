@@ -67,6 +67,10 @@ PRIMARY_COLUMNS = (
     "p_floor",
     "q_value",
     "effect_size",
+    "effect_low",
+    "effect_high",
+    "correction",
+    "sequence",
     "test",
     "note",
 )
@@ -153,7 +157,7 @@ def summary_step(inputs: Mapping[str, Path], out: Path, *, study: str, contrast:
 
 
 def _primary(changes: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = changes[changes["tier"] == "primary"].sort_values(["feature", "compartment"])
+    rows = changes[changes["tier"] == "primary"].sort_values(["sequence", "feature", "compartment"])
     return [
         {**{column: row[column] for column in PRIMARY_COLUMNS}, "call": call_of_change(row)}
         for _, row in rows.iterrows()

@@ -11,6 +11,8 @@ from rabiomarkers.tables.table import COMPARTMENTS
 NOT_ESTIMABLE = "not estimable"
 ALPHA = 0.05
 CANNOT_REACH = f"cannot reach {ALPHA}"
+FIXED_SEQUENCE = "fixed sequence"
+SEQUENCE_STOPPED = "no change shown, as an earlier feature of the sequence did not pass"
 DASH = "\N{EN DASH}"  # in a table, for a number whose absence the same row or column explains
 PERCENT = "\N{NO-BREAK SPACE}%"
 SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
@@ -136,17 +138,43 @@ def natural(name: Any) -> list[tuple[bool, float, str]]:
 
 
 def call_of_change(row: Any) -> str:
-    """What may be said of a feature's change, by its q-value within its family; `row` is a row of the changes table."""
+    """What may be said of a feature's change, by the p adjusted as its own family asks; `row` is a row of the changes table."""
     if not present(row["p_value"]):
         return absent(row["note"])
     if cannot_reach(row["p_floor"]):
         return f"{CANNOT_REACH} with {plural(row['n_pairs'], 'pair')}"
-    judged = row["q_value"] if present(row["q_value"]) else row["p_value"]
-    if judged > ALPHA:
-        return "no change shown"
+    if not passes(row):
+        stopped = row.get("correction") == FIXED_SEQUENCE and row["p_value"] <= ALPHA
+        return SEQUENCE_STOPPED if stopped else "no change shown"
     if not present(row["estimate"]) or row["estimate"] == 0:
         return "changed"
     return "rose" if row["estimate"] > 0 else "fell"
+
+
+def call_of_difference(row: Any) -> str:
+    """What may be said of responders against the others; `row` is a row of the table of changes by response."""
+    if not present(row["p_value"]):
+        return absent(row["note"])
+    if cannot_reach(row["p_floor"]):
+        return f"{CANNOT_REACH} with {whole(row['n_responders'])} against {whole(row['n_non_responders'])}"
+    if not passes(row):
+        return "no difference shown"
+    if not present(row["estimate"]) or row["estimate"] == 0:
+        return "differs"
+    return "higher in responders" if row["estimate"] > 0 else "lower in responders"
+
+
+def passes(row: Any) -> bool:
+    """Whether the adjusted p of a row is at most 0.05; a row without one passes nothing."""
+    return present(row["q_value"]) and float(row["q_value"]) <= ALPHA
+
+
+def corrected_by(correction: Any, sequence: Any = None, of: Any = None) -> str:
+    """How a p was adjusted, with a primary feature's place in the sequence."""
+    named = text(correction, "Benjamini-Hochberg")  # all that the first version had
+    if named != FIXED_SEQUENCE or not present(sequence):
+        return named
+    return f"{named}, place {whole(sequence)}" + (f" of {whole(of)}" if present(of) else "")
 
 
 def plural(count: Any, noun: str) -> str:

@@ -24,12 +24,12 @@ from rabiomarkers.response.visits import one_a_day
 PFS_RULE = (
     "event: progression under the rule set or death from any cause, whichever is first; censored: at the last evaluable visit, "
     "on day 0 where no visit after baseline is evaluable, and at the last evaluable visit on or before a new anticancer therapy "
-    "that begins before the event; pfs_days of followup.csv counts as it is where it is given"
+    "that begins before the event; pfs_days of the follow-up counts as it is where it is given"
 )
 GAP_RULE = (
     "an event more than {days} days after the last evaluable visit before it (or after day 0) is censored at that visit"
 )
-OS_RULE = "event: death from any cause; censored: at the last contact; both as followup.csv gives them"
+OS_RULE = "event: death from any cause; censored: at the last contact; both as the follow-up gives them"
 DURATION_RULE = (
     "responders only, from the first CR or PR of the response; event: progression or death; censored as PFS is; "
     "a response that no longer counts under PFS (after progression or a new therapy) has no duration"

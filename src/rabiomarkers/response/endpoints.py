@@ -169,7 +169,7 @@ def _survivals(outcomes: pd.DataFrame, followed: AbstractSet[str], level: float,
         f"without follow-up, left out: {absent} of {n} patients" if absent else "",
         f"from visits alone, so deaths are not counted: {by_visits} of {len(pfs)} patients" if by_visits else "",
     ]
-    os_notes = [f"without os_days in followup.csv, left out: {no_os} of {n} patients"] if no_os else []
+    os_notes = [f"without os_days in the follow-up, left out: {no_os} of {n} patients"] if no_os else []
     return {
         "pfs": _time_to_event(outcomes, TIMES["pfs"], level, extra_rule=gap, notes=pfs_notes),
         "os": _time_to_event(outcomes, TIMES["os"], level, notes=os_notes),

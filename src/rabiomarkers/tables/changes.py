@@ -20,7 +20,7 @@ _TESTED: dict[str, Kind] = {
     "p_value": "number",
     "p_floor": "number",
 }
-"""What one test says; estimate and interval belong to it, `ci_level` is the level reached. Each is empty where it cannot be told."""
+"""What one test says; estimate and interval belong to it, `ci_level` is the level reached. Each may be empty."""
 
 CHANGES = Table(
     name="changes",
@@ -246,7 +246,8 @@ LINKS = Table(
     may_be_empty=frozenset(_TESTED) | words("p_count p_total q_value note"),
 )
 """Whether patients whose source moved further the expected way had a target that did so too: `estimate` is Spearman's rho of both
-changes, each turned so that the expected direction is up. `n_pairs` patients have both, in `n_as_expected` both went as expected."""
+changes, each turned so that the expected direction is up. `n_pairs` patients have both; in `n_as_expected` of them both went as
+expected."""
 
 SENSITIVITY = Table(
     name="sensitivity of the primary results",

@@ -6,148 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rabiomarkers.change.paired import change_step, change_table, paired_deltas, pairing
-from rabiomarkers.errors import TableError
-from rabiomarkers.files import read_json, read_table, write_table
+from rabiomarkers.change.pairs import pair_matrix, paired_deltas, pairing, single_values
+from rabiomarkers.change.step import change_step
+from rabiomarkers.change.table import change_table
+from rabiomarkers.change.tests import TESTS, every_test, run_test
+from rabiomarkers.errors import StatisticsError
+from rabiomarkers.files import read_table, write_table
 from rabiomarkers.stats.paired import sign_flip, signed_rank
-from rabiomarkers.tables.changes import CHANGES, DELTAS
+from rabiomarkers.tables.changes import CHANGES, DELTAS, FAMILIES
 from rabiomarkers.tables.samples import FEATURES
-
-CONTRAST = ["pre", "post"]
-
-
-def table(rows):
-    """FEATURES from (patient, timepoint, compartment, feature, value, unit)."""
-    records = [
-        {
-            "sample_id": f"{patient}-{timepoint}-{compartment}",
-            "patient_id": patient,
-            "timepoint": timepoint,
-            "compartment": compartment,
-            "assay": "assay",
-            "feature": feature,
-            "value": value,
-            "unit": unit,
-            "method": "method",
-            "coverage": 1.0,
-            "cohort_dependent": False,
-            "note": "",
-        }
-        for patient, timepoint, compartment, feature, value, unit in rows
-    ]
-    return FEATURES.check(pd.DataFrame(records)) if records else FEATURES.empty()
-
-
-def pairs_of(feature, pairs, unit="rank score", compartment="tumour"):
-    """Rows of one feature from (before, after) by patient; None where there is no sample."""
-    return [
-        (f"P{number:02}", timepoint, compartment, feature, value, unit)
-        for number, pair in enumerate(pairs)
-        for timepoint, value in zip(CONTRAST, pair, strict=True)
-        if value is not None
-    ]
-
-
-def changes(rows, **options):
-    features = table(rows)
-    deltas = paired_deltas(features, contrast=CONTRAST)
-    return change_table(deltas, pairing(features, contrast=CONTRAST), **options).set_index(["compartment", "feature"])
-
-
-def random_study(seed=0, patients=10):
-    random = np.random.default_rng(seed)
-    rows = []
-    for compartment, feature, unit in [
-        ("tumour", "A", "rank score"),
-        ("tumour", "B", "rank score"),
-        ("blood", "NLR", "ratio"),
-        ("blood", "IL6", "pg/mL"),
-    ]:
-        pairs = np.exp(random.normal(size=(patients, 2))).round(6).tolist()
-        rows += pairs_of(feature, pairs, unit, compartment)
-    return rows
-
-
-# ---- pairs -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_patients_change_is_after_minus_before():
-    deltas = paired_deltas(table(pairs_of("A", [(0.2, 0.5), (0.9, 0.4)])), contrast=CONTRAST)
-    assert deltas["patient_id"].tolist() == ["P00", "P01"]
-    assert deltas["change"].tolist() == [0.3, -0.5]
-    assert deltas["unit"].unique().tolist() == ["rank score"]
-    DELTAS.check(deltas)
-
-
-def test_ratios_change_on_log2():
-    deltas = paired_deltas(table(pairs_of("NLR", [(2.0, 8.0), (4.0, 1.0)], "ratio", "blood")), contrast=CONTRAST)
-    assert deltas["change"].tolist() == [2.0, -2.0]
-    assert deltas[["before", "after"]].to_numpy().tolist() == [[1.0, 3.0], [2.0, 0.0]]
-    assert deltas["unit"].unique().tolist() == ["log2 ratio"]
-
-
-def test_a_change_carries_no_float_noise():
-    deltas = paired_deltas(table(pairs_of("A", [(28.0, 19.6), (8.4, 0.0)])), contrast=CONTRAST)
-    assert 19.6 - 28.0 != -8.4
-    assert deltas["change"].tolist() == [-8.4, -8.4]
-
-
-def test_pairs_are_found_by_patient_and_not_by_row():
-    rows = random_study()
-    ordered = paired_deltas(table(rows), contrast=CONTRAST)
-    turned = paired_deltas(table(rows[::-1]), contrast=CONTRAST)
-    pd.testing.assert_frame_equal(ordered, turned)
-
-
-def test_other_timepoints_play_no_part():
-    rows = pairs_of("A", [(0.2, 0.5)])
-    later = [("P00", "month6", "tumour", "A", 9.0, "rank score"), ("P09", "month6", "tumour", "A", 9.0, "rank score")]
-    with_later = table([*rows, *later])
-    assert paired_deltas(with_later, contrast=CONTRAST)["change"].tolist() == [0.3]
-    assert pairing(with_later, contrast=CONTRAST)["note"].tolist() == [""]
-
-
-def test_patients_without_a_pair_are_counted_with_the_reason():
-    pairs = [
-        (1.0, 2.0),
-        (1.0, None),
-        (None, 2.0),
-        (3.0, None),
-        (np.nan, 1.0),
-        (1.0, np.nan),
-        (np.nan, np.nan),
-        (0.0, 4.0),
-    ]
-    told = pairing(table(pairs_of("NLR", pairs, "ratio", "blood")), contrast=CONTRAST).iloc[0]
-    assert (told["n_pairs"], told["unit"]) == (1, "log2 ratio")
-    assert set(told["note"].split("; ")) == {
-        "2 patients without a post sample",
-        "1 patient without a pre sample",
-        "1 patient without a value at pre",
-        "1 patient without a value at post",
-        "1 patient without a value at both timepoints",
-        "1 patient with a value of zero or below, which has no logarithm",
-    }
-
-
-def test_values_in_another_unit_are_not_set_against_each_other():
-    rows = [
-        *pairs_of("IL6", [(1.0, 2.0), (1.0, 4.0)], "pg/mL", "blood"),
-        ("P07", "pre", "blood", "IL6", 3.0, "NPX"),
-        ("P07", "post", "blood", "IL6", 4.0, "pg/mL"),
-    ]
-    features = table(rows)
-    assert paired_deltas(features, contrast=CONTRAST)["change"].tolist() == [1.0, 2.0]
-    assert pairing(features, contrast=CONTRAST)["note"].tolist() == ["1 patient measured in another unit"]
-
-
-@pytest.mark.parametrize("contrast", [[], ["pre"], ["pre", "pre"], ["pre", "mid", "post"]])
-def test_a_contrast_is_two_timepoints(contrast):
-    with pytest.raises(TableError, match="two timepoints, before and after"):
-        paired_deltas(table(random_study()), contrast=contrast)
-
-
-# ---- the table -------------------------------------------------------------------------------------------------------
+from tests.support.paired import CONTRAST, changes, pairs_of, random_study, table
 
 
 def test_a_row_holds_one_tests_numbers():
@@ -301,10 +169,10 @@ def test_the_step_writes_the_same_bytes_whatever_the_order_of_rows(tmp_path):
         assert info == {"features": 5, "planned": 3, "not_measured": ["RA_RESPONSE_CORE"]}
         written.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert written[0] == written[1]
-    assert set(written[0]) == {"changes.parquet", "deltas.parquet", "retinoic_acid.json"}
+    assert set(written[0]) == {"changes.parquet", "deltas.parquet", "families.parquet", "singles.parquet"}
     CHANGES.check(read_table(tmp_path / "as_is" / "changes.parquet"))
     DELTAS.check(read_table(tmp_path / "as_is" / "deltas.parquet"))
-    assert read_json(tmp_path / "as_is" / "retinoic_acid.json")["call"] == "not estimable"
+    FAMILIES.check(read_table(tmp_path / "as_is" / "families.parquet"))
 
 
 def test_a_study_without_features_runs_to_empty_tables(tmp_path):
@@ -312,3 +180,120 @@ def test_a_study_without_features_runs_to_empty_tables(tmp_path):
     info = change_step({"features": tmp_path / "features.parquet"}, tmp_path, contrast=CONTRAST, primary=["A"])
     assert info["not_measured"] == ["A"]
     assert read_table(tmp_path / "deltas.parquet").empty
+
+
+# ---- the tests by name ------------------------------------------------------------------------------------------------
+
+
+def test_settings_and_registry_name_the_same_tests():
+    assert set(every_test()) == set(TESTS)
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_every_test_tells_the_same_columns_and_needs_no_order_of_patients(test):
+    rows = random_study(seed=5)
+    told = changes(rows, test=test)
+    assert (told["p_value"] > 0).all()
+    assert (told["p_value"] <= 1).all()
+    assert ((told["ci_low"] < told["estimate"]) & (told["estimate"] < told["ci_high"])).all()
+    renamed = [(f"Q{99 - int(row[0][1:]):02}", *row[1:]) for row in rows]
+    pd.testing.assert_frame_equal(told, changes(renamed, test=test), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("test", TESTS)
+@pytest.mark.parametrize(
+    "pairs", [[], [(1.0, 2.0)], [(1.0, None), (None, 2.0)], [(1.0, 1.0)] * 4, [(np.nan, 1.0), (2.0, np.nan)]]
+)
+def test_no_test_makes_a_number_of_nothing(test, pairs):
+    planned = changes(pairs_of("A", pairs), primary=["A"], test=test)
+    row = planned.iloc[0]
+    assert row["note"]
+    assert row[["p_value", "q_value", "ci_low", "ci_high", "effect_size", "hedges_g"]].isna().all()
+
+
+def test_a_test_nobody_wrote_is_told():
+    deltas = paired_deltas(table(random_study()), contrast=CONTRAST)
+    with pytest.raises(StatisticsError, match="no paired test 'z_test'; there are signed_rank, "):
+        run_test("z_test", pair_matrix(deltas))
+
+
+def test_exploratory_features_may_have_a_test_of_their_own():
+    told = changes(random_study(), primary=["NLR"], exploratory_test="paired_t")
+    assert told.loc[("blood", "NLR"), "test"] == "exact signed-rank"
+    others = told.drop(index=[("blood", "NLR")])
+    assert others["test"].str.contains("t").all()
+    assert others["p_floor"].isna().all()
+    alone = changes(random_study(), test="paired_t")
+    pd.testing.assert_series_equal(others["p_value"], alone["p_value"].reindex(others.index))
+
+
+def test_patients_with_one_sample_are_used_by_the_mixed_model_only():
+    rows = pairs_of("A", [(1.0, 2.1), (2.0, 2.7), (3.0, 4.4), (2.5, 2.9), (1.4, 2.6), (9.0, None), (None, -4.0)])
+    features = table(rows)
+    deltas, alone = (make(features, contrast=CONTRAST) for make in (paired_deltas, single_values))
+    for test in TESTS:
+        with_singles = change_table(deltas, singles=alone, test=test).iloc[0]
+        without = change_table(deltas, test=test).iloc[0]
+        assert with_singles["n_pairs"] == without["n_pairs"] == 5
+        assert (with_singles["estimate"] != without["estimate"]) == (test == "mixed_model")
+
+
+# ---- many tests -------------------------------------------------------------------------------------------------------
+
+
+def moved(n, sign=1.0):
+    """n patients who all moved the same way: p is the floor."""
+    return [(0.0, sign * (patient + 1.0)) for patient in range(n)]
+
+
+def torn(n):
+    """n patients of whom half moved either way: p is about 1."""
+    return [(0.0, (patient + 1.0) * (-1.0) ** patient) for patient in range(n)]
+
+
+def test_the_primary_features_are_tested_in_the_order_of_the_plan_until_one_fails():
+    rows = [*pairs_of("A", moved(10)), *pairs_of("B", torn(10)), *pairs_of("C", moved(10))]
+    told = changes(rows, primary=["C", "A", "B"])
+    assert told["sequence"].tolist() == [1, 2, 3]
+    assert told.index.get_level_values("feature").tolist() == ["C", "A", "B"]
+    assert told["q_value"].tolist() == told["p_value"].tolist()
+    assert told["passes"].tolist() == [True, True, False]
+    stopped = changes(rows, primary=["B", "A", "C"])
+    assert stopped["passes"].tolist() == [False, False, False]
+    assert (stopped["q_value"] == stopped["p_value"].iloc[0]).all()
+    assert (stopped["correction"] == "fixed sequence").all()
+
+
+def test_a_primary_feature_that_did_not_move_at_all_stops_the_sequence_and_one_nobody_measured_does_not():
+    rows = [*pairs_of("still", [(1.0, 1.0)] * 10), *pairs_of("C", moved(10))]
+    assert not changes(rows, primary=["still", "C"]).loc[("tumour", "C"), "passes"]
+    assert changes(rows, primary=["absent", "C"]).loc[("tumour", "C"), "passes"]
+
+
+def test_secondary_families_are_corrected_by_holm_or_as_the_plan_says():
+    rows = [row for name in "ABCD" for row in pairs_of(name, moved(10))]
+    holm = changes(rows, secondary=["*"])
+    np.testing.assert_allclose(holm["q_value"], 4 * 2 / 2**10)
+    assert (holm["correction"] == "Holm").all()
+    bh = changes(rows, secondary=["*"], secondary_correction="benjamini_hochberg")
+    np.testing.assert_allclose(bh["q_value"], 2 / 2**10)
+    named = changes(rows, families={"one": ["A"], "two": ["B", "C", "D"]})
+    assert named["family"].tolist() == ["secondary one", *["secondary two"] * 3]
+    np.testing.assert_allclose(named["q_value"], [2 / 2**10, *[3 * 2 / 2**10] * 3])
+
+
+def test_a_plan_that_is_not_the_registered_one_makes_everything_exploratory():
+    told = changes(random_study(), primary=["NLR", "absent"], secondary=["A"], registered=False)
+    assert (told["tier"] == "exploratory").all()
+    assert told["sequence"].isna().all()
+    named = ["NLR", "A", "absent"]
+    stamped = told["note"].str.contains("the plan is not the one that was registered")
+    assert sorted(told[stamped].index.get_level_values("feature")) == sorted(named)
+
+
+def test_sizes_are_told_beside_the_test():
+    change = np.array([0.1, 0.3, -0.2, 0.6, 0.5, 0.4])
+    row = changes(pairs_of("A", [(1.0, 1.0 + value) for value in change])).iloc[0]
+    assert (row["median"], row["minimum"], row["maximum"]) == pytest.approx((0.35, -0.2, 0.6))
+    assert row["effect_low"] < row["effect_size"] < row["effect_high"]
+    assert math.isnan(row["hedges_g"]) or row["hedges_g_low"] < row["hedges_g"] < row["hedges_g_high"]

@@ -1,0 +1,29 @@
+"""Which features were tested together, so that a test can be repeated as it was done."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rabiomarkers.change.pairs import FEATURE, PairMatrix
+
+BORROWING = frozenset({"moderated_t"})
+"""Tests whose result for a feature depends on the features tested with it."""
+
+
+def groups_of_tests(
+    changes: pd.DataFrame, *, test: str, exploratory_test: str | None = None
+) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of the CHANGES table that were tested together, with the name of their test.
+
+    Planned and exploratory features are one group where both have the same test, as in `change.table.change_table`.
+    """
+    if exploratory_test in (None, test):
+        return [(test, changes)]
+    exploratory = changes["tier"] == "exploratory"
+    return [(test, changes[~exploratory]), (str(exploratory_test), changes[exploratory])]
+
+
+def matrix_rows(pairs: PairMatrix, features: pd.DataFrame) -> NDArray[np.int64]:
+    """The row of the matrices of each `compartment, feature`; -1 where there is none."""
+    known = pd.MultiIndex.from_frame(pairs.features[FEATURE])
+    return np.asarray(known.get_indexer(pd.MultiIndex.from_frame(features[FEATURE])), dtype=np.int64)

@@ -1,0 +1,230 @@
+"""Wholes and their parts: stool against stool, and cell types and taxa as shares of a whole."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from rabiomarkers.report.blocks import Block, Grid, Picture, Prose, Section
+from rabiomarkers.report.data import LATER, ReportData
+from rabiomarkers.report.figures.composition import MOVED, composition_forest
+from rabiomarkers.report.figures.ordination import ordination_map
+from rabiomarkers.report.labels import QUESTIONS, part
+from rabiomarkers.report.sections_change import contrast_of
+from rabiomarkers.report.tables_of_change import LONG_TABLE
+from rabiomarkers.report.words import (
+    CANNOT_REACH,
+    DASH,
+    NOT_ESTIMABLE,
+    absent,
+    cannot_reach,
+    interval,
+    number,
+    p_with_floor,
+    percent,
+    plural,
+    present,
+    reason,
+    signed,
+    text,
+    two_lines,
+    whole,
+)
+
+WHOLE_SAID = {"moved": "changed", "not shown": "no change shown"}
+COORDINATES = {"clr": 0, "median": 1, "balance": 2}
+NOT_SHOWN, RARE = "not shown", "rare"  # verdicts; rare parts are tested together as one
+PARTS = (
+    "Adjusted p: the p with the number of parts counted in (Benjamini-Hochberg). p over draws: few counts say little about the "
+    "true share; the mean p over draws of what the shares may have been, with the share of draws in which p is 0.05 or less."
+)
+PART_COLUMNS = ("part", "against", "verdict", "estimate", "interval (level)", "p (floor)", "adjusted p", "p over draws")
+
+
+def stool_section(data: ReportData) -> Section:
+    """Whether a patient's stool stays like itself, which way it moved, and what that has to do with time and response."""
+    stool: Mapping[str, Any] = data.summary.get("stool") or {}
+    if not stool and data.ordination.empty and data.community.empty:
+        said = Prose(text="The study has no stool sample.")
+        return Section(name="stool", title="Stool", blocks=[said])
+    picture = Picture(
+        name="ordination",
+        caption="Open signs are before treatment, filled ones after; an arrow joins the two samples of one patient. "
+        "Near means alike.",
+        content=ordination_map(data.ordination, data.outcomes, stool=stool, contrast=contrast_of(data)),
+    )
+    return Section(name="stool", title="Stool", blocks=[_distances(stool), picture, _questions(data)])
+
+
+def composition_section(data: ReportData) -> Section | None:
+    """Cell types and taxa as parts of a whole; None where the study has none, or an earlier version wrote the results."""
+    if data.composition.empty:
+        return None
+    blocks: list[Block] = [
+        Prose(
+            text="Shares sum to one: where one part rises, the shares of all others fall although nothing happened to them. Parts "
+            "are therefore compared as log ratios, each against two references: the average of all parts (their geometric mean), "
+            "and in each patient the part in the middle, which most parts move with. Only where both agree is a part said to have "
+            "moved."
+        )
+    ]
+    for (compartment, composition), rows in data.composition.groupby(["compartment", "composition"], sort=True):
+        blocks += _one_composition(str(compartment), str(composition), rows)
+    return Section(name="composition", title="Cell types and taxa as parts of a whole", blocks=blocks)
+
+
+def _distances(stool: Mapping[str, Any]) -> Grid:
+    why = reason(stool.get("note"))
+    floor = stool.get("p_floor")
+    rows = [
+        ("same patient, before and after", whole(stool.get("n_within")), number(stool.get("within_median"), why)),
+        ("different patients", whole(stool.get("n_between")), number(stool.get("between_median"), why)),
+    ]
+    tested = (
+        f"Test ({text(stool.get('test'), 'not named')}): p = "
+        f"{p_with_floor(stool.get('p_value'), floor)}{cannot_reach(floor)}. {why}"
+        if present(stool.get("p_value"))
+        else f"Test: {absent(why)}."
+    )
+    return Grid(
+        caption=f"Distance between stool samples ({text(stool.get('metric'), 'metric not stated')})",
+        columns=("samples compared", "distances", "median distance"),
+        rows=rows,
+        note=tested.strip(),
+    )
+
+
+def _questions(data: ReportData) -> Grid:
+    """One row a question about whole communities."""
+    rows = [
+        (
+            two_lines(QUESTIONS.get(row["question"], row["question"]), f"{row['compartment']}, {row['metric']}"),
+            two_lines(plural(row["n_patients"], "patient"), plural(row["n_samples"], "sample")),
+            *(
+                (
+                    f"{number(row['statistic'])}\n{row['statistic_name']}" if present(row["statistic"]) else DASH,
+                    percent(row["r_squared"]) if present(row["r_squared"]) else DASH,
+                    f"{p_with_floor(row['p_value'], row['p_floor'])}{cannot_reach(row['p_floor'])}",
+                    two_lines(row["test"], text(row["note"])),
+                )
+                if present(row["p_value"])
+                else (DASH, DASH, NOT_ESTIMABLE, two_lines(row["test"], reason(row["note"])))
+            ),
+        )
+        for _, row in data.community.iterrows()
+    ]
+    lacking = (
+        LATER if data.of_first_version or data.families.empty else "No question about whole communities could be asked."
+    )
+    return Grid(
+        caption="Questions about whole communities",
+        columns=("question", "of", "statistic", "share explained", "p (floor)", "test"),
+        rows=rows,
+        note="Pseudo-F: how far groups lie apart, over how far samples of a group do (PERMANOVA); share explained (R²): of all "
+        "differences between samples. Communities that lie wider apart at one timepoint can look changed without having moved: "
+        "read the answer on dispersion first."
+        if rows
+        else lacking,
+    )
+
+
+def _one_composition(compartment: str, composition: str, rows: pd.DataFrame) -> list[Block]:
+    title = f"{composition}, {compartment}"
+    parts = rows[rows["coordinate"] != "whole"]
+    blocks: list[Block] = [_whole(title, row) for _, row in rows[rows["coordinate"] == "whole"].iterrows()]
+    name = "-".join(letters for letters in _plain_letters(f"{compartment} {composition}").split())
+    blocks.append(
+        Picture(
+            name=f"composition-{name}",
+            caption="Change of each part in log ratios (ln; +0.69 is twice as much against the reference). Filled: against the "
+            "average of all parts; open: against each patient's part in the middle. A triangle, pointing up or down, is a part "
+            "that moved against both; a diamond is one whose verdict depends on the reference.",
+            content=composition_forest(parts[parts["coordinate"] != "balance"], title=title),
+        )
+    )
+    if len(parts):
+        blocks.append(_parts_table(title, parts))
+    return blocks
+
+
+def _whole(title: str, row: pd.Series) -> Prose:
+    head = f"{_capital(title)}, as a whole, in {plural(row['n_pairs'], 'pair')}"
+    if not present(row["p_value"]):
+        return Prose(text=f"{head}: {absent(row['note'])}.")
+    note = reason(row["note"])
+    verdict = WHOLE_SAID.get(text(row["verdict"]), text(row["verdict"]))
+    said = f"{CANNOT_REACH} with {plural(row['n_pairs'], 'pair')}" if cannot_reach(row["p_floor"]) else verdict
+    told = f" {_capital(note)}." if note and CANNOT_REACH not in note else ""
+    return Prose(text=f"{head}: {said}, p = {p_with_floor(row['p_value'], row['p_floor'])} ({row['test']}).{told}")
+
+
+def _parts_table(title: str, parts: pd.DataFrame) -> Grid:
+    """Parts in the order of their p, both references one below the other; rare parts are only counted."""
+    rare = parts[parts["verdict"] == RARE]
+    kept = parts[parts["verdict"] != RARE]
+    smallest = kept.groupby("part")["p_value"].transform("min")
+    order = kept.assign(smallest=smallest, place=kept["coordinate"].map(COORDINATES))
+    ordered = order.sort_values(["smallest", "part", "place"], na_position="last")
+    rows = [_part_row(row) for _, row in ordered.iterrows()]
+    few = (
+        f" {plural(rare['part'].nunique(), 'part')} seen in too few samples, tested together as one."
+        if len(rare)
+        else ""
+    )
+    return Grid(
+        caption=f"Parts of {title}: {kept['part'].nunique()}, in {plural(parts['n_pairs'].max(), 'pair')}",
+        columns=PART_COLUMNS,
+        rows=rows,
+        note=PARTS + f"{few} Test: {', '.join(sorted(set(kept['test'].dropna())))}.",
+        collapsed=len(rows) > LONG_TABLE,
+    )
+
+
+def _part_row(row: pd.Series) -> tuple[str, ...]:
+    seen = f"seen in {percent(row['prevalence'])} of samples" if present(row["prevalence"]) else ""
+    named = two_lines(row["part"], "; ".join(filter(None, [part(row["part"]), seen])))
+    if not present(row["p_value"]):
+        return (named, text(row["reference"]), two_lines(NOT_ESTIMABLE, reason(row["note"])), *[DASH] * 5)
+    stuck = f"{CANNOT_REACH} with {plural(row['n_pairs'], 'pair')}" if cannot_reach(row["p_floor"]) else ""
+    note = "" if stuck and CANNOT_REACH in text(row["note"]) else text(row["note"])
+    return (
+        named,
+        text(row["reference"]),
+        two_lines(stuck or _verdict(row), note),
+        two_lines(f"{signed(row['estimate'])} {row['unit']}", _times(row)) if present(row["estimate"]) else DASH,
+        interval(row["ci_low"], row["ci_high"], row["ci_level"]) if present(row["ci_low"]) else DASH,
+        p_with_floor(row["p_value"], row["p_floor"]),
+        number(row["q_value"]) if present(row["q_value"]) else DASH,
+        _sampled(row),
+    )
+
+
+def _verdict(row: pd.Series) -> str:
+    """A part that moved: which way."""
+    if row["verdict"] == MOVED and present(row["estimate"]) and row["estimate"] != 0:
+        return "rose" if row["estimate"] > 0 else "fell"
+    return "no change shown" if row["verdict"] == NOT_SHOWN else text(row["verdict"])
+
+
+def _times(row: pd.Series) -> str:
+    """A log ratio as how many times as much; a balance of many parts is no such ratio."""
+    if row["coordinate"] == "balance":
+        return ""
+    return f"{number(math.exp(float(row['estimate'])))} times as much"
+
+
+def _sampled(row: pd.Series) -> str:
+    if not present(row["p_sampled"]):
+        return DASH
+    share = row["share_significant"]
+    return two_lines(number(row["p_sampled"]), f"at most 0.05 in {percent(share)} of draws" if present(share) else "")
+
+
+def _plain_letters(name: str) -> str:
+    """Letters, digits and spaces only, as the name becomes an id on the page."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in name.lower())
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

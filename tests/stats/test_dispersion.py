@@ -1,0 +1,66 @@
+"""Distances to centroids against R's vegan (`reference/permanova.csv`) and the tests on them."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
+
+from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.dispersion import centroid_distances, dispersion_change, dispersion_of_groups
+
+TABLE = (Path(__file__).parents[1] / "reference" / "permanova.csv").read_text()
+CASES = [case for case in csv.DictReader(TABLE.splitlines()) if case["statistic"] == "distances to centroids"]
+points = st.lists(st.lists(st.floats(-10, 10), min_size=3, max_size=3), min_size=6, max_size=6)
+
+
+def numbers(text):
+    return np.array([float(part) for part in text.split()])
+
+
+@pytest.mark.parametrize("case", CASES, ids=["Euclidean", "Bray-Curtis", "a negative square"])
+def test_distances_to_the_centroid_are_betadispers(case):
+    ours = centroid_distances(squareform(numbers(case["distances"])), numbers(case["factors"]))
+    np.testing.assert_allclose(ours, numbers(case["value"]), rtol=1e-10, atol=1e-10)
+
+
+@given(points)
+@settings(deadline=None, max_examples=40)
+def test_in_space_they_are_distances_to_the_mean(coordinates):
+    places, groups = np.array(coordinates), np.array([0, 0, 0, 1, 1, 1])
+    means = np.array([places[groups == group].mean(axis=0) for group in groups])
+    ours = centroid_distances(squareform(pdist(places)), groups)
+    np.testing.assert_allclose(ours**2, ((places - means) ** 2).sum(axis=1), atol=1e-9)
+
+
+def test_communities_that_drew_apart_are_found_and_the_direction_told():
+    random = np.random.default_rng(1)
+    before, after = random.normal(0, 0.2, size=(8, 5)), random.normal(0, 2.0, size=(8, 5))
+    table = squareform(pdist(np.concatenate([before, after])))
+    patients, times = np.tile(np.arange(8), 2), np.repeat([0, 1], 8)
+    told = dispersion_change(table, patients, times)
+    assert (told.p_count, told.p_total) == (2, 256)
+    assert told.estimate > 0
+    turned = dispersion_change(table, patients, 1 - times)
+    assert turned.estimate == pytest.approx(-told.estimate)
+
+
+def test_groups_of_patients_are_compared_by_permuting_patients():
+    random = np.random.default_rng(2)
+    spread = np.repeat([0.2, 0.2, 0.2, 2.0, 2.0, 2.0, 2.0], 2)
+    table = squareform(pdist(random.normal(size=(14, 30)) * spread[:, None]))
+    patients, groups = np.repeat(np.arange(7), 2), np.repeat([1, 1, 1, 0, 0, 0, 0], 2)
+    told = dispersion_of_groups(table, patients, groups)
+    assert (told.p_count, told.p_total, told.p_floor) == (1, 35, 1 / 35)
+    alone = dispersion_of_groups(table, patients, np.zeros(14))
+    assert (alone.note, alone.test) == ("one group only: nothing to compare", "not tested")
+    assert math.isnan(alone.p_value)
+
+
+def test_a_patient_in_two_groups_is_refused():
+    with pytest.raises(StatisticsError, match="one group"):
+        dispersion_of_groups(1 - np.eye(4), [0, 0, 1, 1], [0, 1, 1, 1])
