@@ -113,9 +113,9 @@ def check(study: Study) -> None:
 
 def _plan_line(settings: "StudySettings") -> str:
     """The plan's hash, and whether it is the registered one."""
-    if settings.plan.registered is None:
+    if settings.registration is None:
         return f"plan {settings.plan_hash}: not registered (plan: registered: in study.yaml keeps this hash)"
-    if settings.plan_is_registered:
+    if settings.registration:
         return f"plan {settings.plan_hash}: as registered"
     return f"plan {settings.plan_hash}: not the registered one ({settings.plan.registered}); everything will be exploratory"
 

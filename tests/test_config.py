@@ -185,10 +185,10 @@ def test_the_plans_hash_moves_with_all_that_must_be_fixed_and_with_nothing_else(
 
 
 def test_a_plan_is_held_against_the_registered_one(read):
-    assert StudySettings(name="a").plan_is_registered  # none was registered
+    assert StudySettings(name="a").registration is None
     own = StudySettings(name="a").plan_hash
-    assert read(f"name: a\nplan: {{registered: {own}}}\n")[0].plan_is_registered
-    assert not read(f"name: a\nplan: {{registered: {own}, primary: [NLR]}}\n")[0].plan_is_registered
+    assert read(f"name: a\nplan: {{registered: {own}}}\n")[0].registration is True
+    assert read(f"name: a\nplan: {{registered: {own}, primary: [NLR]}}\n")[0].registration is False
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,7 @@ def test_a_plan_is_held_against_the_registered_one(read):
         "plan: {registered: abc}",
         "plan: {families: {'': [NLR]}}",
         "plan: {chain: [{name: a, compartment: urine, feature: b}]}",
+        "plan: {chain: [{name: a, compartment: tumour, feature: b}, {name: a, compartment: tumour, feature: c}]}",
         "change: {test: z_test}",
         "change: {flips: 0}",
         "composition: {balances: {a: {numerator: [x]}}}",

@@ -128,7 +128,14 @@ def predict_response(
     record = run_record(study, input_digests(study))
     provenance = steps.run("record provenance", provenance_step, {}, record=record)
     settings = study.settings
-    summary = steps.run("sum up", summary_step, parts, study=settings.name, contrast=list(settings.contrast))
+    summary = steps.run(
+        "sum up",
+        summary_step,
+        parts,
+        study=settings.name,
+        contrast=list(settings.contrast),
+        plan={"hash": settings.plan_hash, "registered": settings.registration},
+    )
     parts |= _files(summary, provenance)
     report = steps.run("write report", report_step, parts)
     shared = {"features": parts["features"], "samples": tables["samples"], "outcomes": parts["outcomes"]}
@@ -179,7 +186,7 @@ def _test_changes(study: Study, joined: StepResult, steps: _Steps) -> StepResult
         change_step,
         {"features": joined.file("features.parquet")},
         contrast=list(settings.contrast),
-        registered=settings.plan_is_registered,
+        registered=settings.registration is not False,
         seed=settings.seed,
         **plan,
         **settings.change.model_dump(mode="json", include={"test", "exploratory_test", "level"}),
@@ -307,6 +314,7 @@ def _compare_wholes(
             **{f"taxa:{sample}": path for sample, path in stools.items()},
             **{f"cells:{sample}": path for sample, path in cells.items()},
         },
+        depth=settings.stool.depth,
         level=settings.change.level,
         **settings.composition.model_dump(mode="json"),
         **contrast,

@@ -37,7 +37,7 @@ def run_record(study: Study, inputs: Mapping[str, str]) -> dict[str, Any]:
         "inputs": dict(inputs),
         "settings": settings,
         "seed": study.settings.seed,
-        "plan_is_registered": study.settings.plan_is_registered,
+        "plan_registered": study.settings.registration,
         "plan_hash": study.settings.plan_hash,
         "versions": {
             "rabiomarkers": importlib.metadata.version("rabiomarkers"),

@@ -28,7 +28,7 @@ AS_CSV = (
     "toxicity",
     "remarks",
 )
-NOT_SHOWN = frozenset({"failed", "flagged"})  # told by the ledger
+NOT_SHOWN = frozenset({"failed"})  # told by the ledger
 
 
 def publish(files: Mapping[str, Path], provenance: Path, steps: Sequence[StepResult], out: Path) -> Path:

@@ -196,11 +196,18 @@ class PlanSettings(Settings):
         ChainNodeSettings(name="microbes", compartment="faecal", feature="ra_metaboliser_balance"),
     )
     """The mechanism in the order in which it is thought to work; each neighbouring pair is a link that is tested."""
-    infiltration: Planned = "tumour:CYT_ROONEY_2015"
-    """The feature that tells how far immune cells moved in; the response to retinoic acid is adjusted for it."""
+    infiltration: Annotated[str, Field(min_length=1)] = "tumour:CYT_ROONEY_2015"
+    """The feature (no pattern) that tells how far immune cells moved in; the response to retinoic acid is adjusted for it."""
     registered: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """The plan's hash as it was registered before the data were seen (`rabiomarkers check` prints it). If the plan is another one
     now, every feature is stamped exploratory."""
+
+    @field_validator("chain")
+    @classmethod
+    def _steps_have_names_of_their_own(cls, chain: tuple[ChainNodeSettings, ...]) -> tuple[ChainNodeSettings, ...]:
+        if len({node.name for node in chain}) < len(chain):
+            raise wrong("each step of the chain named once", "give every step a name of its own")
+        return chain
 
 
 class ExpressionSettings(Settings):
@@ -339,9 +346,9 @@ class StudySettings(Settings):
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property
-    def plan_is_registered(self) -> bool:
-        """Whether this is the registered plan; also where none was registered."""
-        return self.plan.registered in (None, self.plan_hash)
+    def registration(self) -> bool | None:
+        """Whether this is the registered plan; None where none was registered."""
+        return None if self.plan.registered is None else self.plan.registered == self.plan_hash
 
     @property
     def timepoint_names(self) -> tuple[str, ...]:

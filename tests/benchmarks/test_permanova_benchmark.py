@@ -13,7 +13,7 @@ from rabiomarkers.stats.permanova import permanova
 pytestmark = pytest.mark.benchmark
 
 PERMUTATIONS = 999
-ROUNDS = 15
+ROUNDS = 6
 
 
 def seconds(function):
@@ -23,7 +23,7 @@ def seconds(function):
 
 
 @pytest.mark.parametrize(
-    ("samples", "groups", "least"), [(300, 2, 5.0), (1000, 2, 25.0), (300, 4, 2.0), (1000, 4, 5.0)]
+    ("samples", "groups", "least"), [(300, 2, 5.0), (1000, 2, 25.0), (300, 4, 3.0), (1000, 4, 5.0)]
 )
 def test_a_thousand_permutations_are_faster_than_scikit_bios(benchmark, samples, groups, least):
     shares = np.random.default_rng(1).gamma(0.5, 1.0, size=(samples, 40))

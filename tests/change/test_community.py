@@ -83,7 +83,7 @@ def test_the_rows_say_what_the_tests_say():
         "PERMANOVA, exact permutation inside patients",
         "PERMANOVA, exact permutation of patients",
         "PERMANOVA, exact permutation of patients",
-        "exact sign-flip",
+        "exact swaps inside patients",
         "exact matching permutation",
     ]
 
@@ -101,15 +101,15 @@ def test_who_has_one_sample_or_no_known_response_is_counted():
     distances = long(7, drop=[(0, "post"), (1, "pre"), (1, "post")])
     told = by_question(distances, responses(1, 1, 1, 0, 0, 0, None))
     assert told["n_patients"].tolist() == [5, 4, 4, 5, 5]
-    one = "1 patients have one of the two samples only"
+    one = "patients with one of the two samples only: 1"
     assert told.loc["time", "note"] == one
-    assert told.loc["response", "note"] == f"{one}; 1 patients have no known response"
+    assert told.loc["response", "note"] == f"{one}; patients without a known response: 1"
 
 
 def test_without_outcomes_only_the_response_has_no_answer():
     told = by_question(long())
     assert told["p_value"].isna().tolist() == [False, True, True, False, False]
-    assert told.loc["response", "note"] == "no response is known; 6 patients have no known response"
+    assert told.loc["response", "note"] == "no response is known; patients without a known response: 6"
 
 
 @pytest.mark.parametrize(

@@ -149,10 +149,21 @@ def test_what_cannot_be_adjusted_says_why(change, cells, n, note):
 
 @pytest.mark.parametrize(("sign", "word"), [(1, "rose"), (-1, "fell")])
 def test_an_adjusted_change_nobody_comes_near_to_is_called_extrapolated(sign, word):
-    told = immune_adjusted_change([1, 2, 2, 4, 3], sign * np.array([1, 2, 3, 4, 5]))
+    told = immune_adjusted_change(
+        [1, 2, 2, 4, 3], sign * np.array([4, 5, 6, 7, 8])
+    )  # mean 6, nobody further off than 2
     assert told.extrapolated
-    assert f"infiltration {word} in every patient" in told.note
-    assert not immune_adjusted_change([1, 2, 2, 4, 3], [0, 2, 3, 4, 5]).extrapolated
+    assert told.note == (
+        f"extrapolated: infiltration {word} in every patient, so no change of infiltration was not observed, "
+        "and lies further from the mean than any patient"
+    )
+
+
+def test_just_outside_of_what_was_observed_is_said_and_no_more():
+    told = immune_adjusted_change([1, 2, 2, 4, 3], [0.1, 1, 1, 1, 5])  # mean 1.62, the furthest 3.38 off
+    assert not told.extrapolated
+    assert told.note == "infiltration rose in every patient, so no change of infiltration was not observed"
+    assert immune_adjusted_change([1, 2, 2, 4, 3], [0, 2, 3, 4, 5]).note == ""
 
 
 @pytest.mark.parametrize("cells", [[1.0, 2.0], [1.0, np.inf, 3.0]])

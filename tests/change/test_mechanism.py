@@ -179,8 +179,8 @@ def test_100_trials_without_effect_make_no_more_calls_than_the_nominal_rate():
 
 
 @pytest.mark.calibration
-def test_a_planted_response_is_called_in_95_of_100_small_trials():
-    assert [called(effect="planted", seed=seed) for seed in range(1, 101)].count("response") >= 95
+def test_a_planted_response_is_called_in_38_of_40_small_trials():
+    assert [called(effect="planted", seed=seed) for seed in range(1, 41)].count("response") >= 38
 
 
 # ---- the step --------------------------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ def test_the_order_of_rows_plays_no_part():
     pd.testing.assert_frame_equal(told(rows[::-1], flagged=flagged[::-1], primary=["A", "IL6"]), first)
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.lists(st.integers(-4, 4), min_size=3, max_size=7), st.sampled_from(["signed_rank", "sign_flip", "paired_t"]))
 def test_turning_all_patients_round_turns_every_analysis_round(changes, test):
     up = told(pairs_of("A", [(0.0, float(change)) for change in changes]), test=test, primary=["A"])

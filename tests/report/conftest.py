@@ -40,6 +40,8 @@ def hostile(tmp_path_factory) -> Results:
         responders=2,
         note=f"{INJECTION}<img src=x onerror=alert(2)>",
         study=f"{INJECTION}study",
+        taxon=INJECTION,
+        later_timepoint=True,
     )
     return open_results(make_results(tmp_path_factory.mktemp("hostile") / "results", trial))
 

@@ -142,6 +142,7 @@ def test_the_forest_divides_each_row_by_the_spread_of_its_changes():
             "effect_size": [2.0],
             "test": ["exact"],
             "tier": ["primary"],
+            "sequence": [1],
             "note": [None],
         }
     )
@@ -153,9 +154,9 @@ def test_the_forest_divides_each_row_by_the_spread_of_its_changes():
 def test_the_forest_tells_estimate_p_floor_q_and_n_of_each_row(figures):
     figure = figures["forest"]
     first = figure.layout.yaxis.ticktext[0] + figure.layout.yaxis2.ticktext[0]
-    assert "clr_CD8_TEM" in first
-    assert "10 pairs" in first
-    assert "p 0.00195 (floor\N{NO-BREAK SPACE}0.00195) · q 0.00586" in first
+    assert "RA_RESPONSE_CORE" in first  # the first of the sequence
+    assert "9 pairs" in first
+    assert "p 0.00391 (floor\N{NO-BREAK SPACE}0.00391) · adjusted 0.00391" in first
 
 
 def test_paired_lines_draw_one_line_for_each_complete_pair(results, figures):

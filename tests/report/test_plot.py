@@ -26,8 +26,18 @@ def test_every_figure_of_the_report_can_be_had_in_a_notebook(results):
         plot.ledger(results),
         plot.quality(results),
         plot.null_distribution(results, "ridge_change"),
+        plot.interaction(results, ["RA_RESPONSE_CORE", "NLR"]),
+        plot.chain(results),
+        plot.chain(results, colour=None),
+        plot.composition(results, "cell types"),
+        plot.sensitivity(results),
     ]
     assert all(isinstance(figure, go.Figure) for figure in figures)
+
+
+def test_courses_are_drawn_where_a_study_has_more_than_two_timepoints(tmp_path):
+    results = ra.open_results(make_results(tmp_path / "results", Invented(later_timepoint=True)))
+    assert isinstance(plot.courses(results, results.courses["feature"].iloc[0]), go.Figure)
 
 
 def test_the_package_offers_the_plots_under_one_name():
@@ -57,7 +67,8 @@ def test_a_part_of_a_name_leads_to_the_names_that_hold_it(results):
 
 def test_only_figures_are_offered():
     assert " ".join(dir(plot)) == (
-        "forest ledger null_distribution ordination paired quality spider survival swimmer waterfall"
+        "chain composition courses forest interaction ledger null_distribution ordination paired quality sensitivity "
+        "spider survival swimmer waterfall"
     )
 
 
@@ -68,6 +79,10 @@ def test_an_unknown_tier_model_flag_or_compartment_is_told(results):
         plot.null_distribution(results, "ridge_chnge")
     with pytest.raises(ResultsError, match=r"no flag of the outcomes to colour by 'respond'\. Did you mean responder"):
         plot.paired(results, "NLR", colour="respond")
+    with pytest.raises(ResultsError, match=r"no composition 'cell type'\. Did you mean cell types"):
+        plot.composition(results, "cell type")
+    with pytest.raises(ResultsError, match=r"no feature 'NLP'\. Did you mean"):
+        plot.interaction(results, "NLP")
     with pytest.raises(ResultsError, match=r"'NLR' was measured in blood, not in 'tumour'"):
         plot.paired(results, "NLR", compartment="tumour")
 

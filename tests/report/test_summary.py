@@ -26,7 +26,7 @@ def test_samples_pairs_and_tests_are_counted(results):
     assert summary["patients"] == 10
     assert summary["samples"] == {"used": 77, "missing": 2, "excluded": 0, "failed_qc": 1}
     assert summary["pairs"] == {"blood": 10, "faecal": 9, "tumour": 9}
-    assert summary["families"]["primary"] == 3
+    assert summary["plan"]["sequence_stopped_at"] is not None
 
 
 def test_the_primary_rows_are_those_of_the_changes_table(results):
@@ -49,15 +49,18 @@ def change(feature, *, compartment="tumour", estimate=0.1, p_value=0.002, n_pair
     numbers = {"estimate": estimate, "ci_low": 0.0, "ci_high": 0.2, "ci_level": 0.95, "effect_size": 1.0}
     tested = {"p_value": p_value, "p_floor": 2 / 2**n_pairs if n_pairs else None, "q_value": p_value}
     named = {"unit": "rank score", "test": "sign-flip", "family": "primary", "tier": "primary", "note": note}
-    return {"compartment": compartment, "feature": feature, "n_pairs": n_pairs, **numbers, **tested, **named}
+    given = {"compartment": compartment, "feature": feature, "n_pairs": n_pairs, **numbers, **tested, **named}
+    return dict.fromkeys(CHANGES.columns) | {"correction": "fixed sequence"} | given
 
 
-def told(call, *rows):
+def told(call, *rows, **facts_of_the_call):
     """The sentences on retinoic acid and on the other primary features."""
     changes = CHANGES.check(pd.DataFrame(rows)) if rows else CHANGES.empty()
     tables = {"outcomes": OUTCOMES.empty(), "ledger": LEDGER.empty(), "qc": QC.empty()}
     facts = {"study": "x", "contrast": ["pre", "post"], "endpoints": {}, "models": []}
-    return build_summary(**facts, **tables, changes=changes, retinoic_acid={"call": call})["answer"][1:3]
+    return build_summary(**facts, **tables, changes=changes, retinoic_acid={"call": call, **facts_of_the_call})[
+        "answer"
+    ][1:3]
 
 
 def test_a_retinoic_acid_response_is_told_with_both_scores_and_their_floors():
@@ -71,14 +74,23 @@ def test_a_retinoic_acid_response_is_told_with_both_scores_and_their_floors():
     )
 
 
-def test_without_a_response_the_sentence_claims_no_drug_and_says_where_infiltration_explains_the_rise():
+def test_without_a_response_the_sentence_claims_no_drug_and_says_what_the_mechanism_found():
     still = change("RA_RESPONSE_DIRECT", estimate=-0.001, p_value=0.9)
-    said, _ = told("no response", change("RA_RESPONSE_CORE"), still)
+    why = "The core score rose without the direct targets, as it does when immune cells move in."
+    said, _ = told("no response", change("RA_RESPONSE_CORE"), still, why=why)
     assert said.startswith("No retinoic-acid response is seen in the tumour.")
-    assert said.endswith(
-        "p = 0.900 (floor\N{NO-BREAK SPACE}0.00195). The first rose without the second, as it does when immune cells move in."
-    )
-    assert "without the second" not in told("no response", change("RA_RESPONSE_CORE", p_value=0.2), still)[0]
+    assert said.endswith(f"p = 0.900 (floor\N{NO-BREAK SPACE}0.00195). {why}")
+
+
+def test_the_change_that_is_left_without_infiltration_is_told():
+    row = {"feature": "RA_RESPONSE_DIRECT", "infiltration": "CYT_ROONEY_2015", "unit": "rank score"}
+    left = [row | {"estimate": 0.02, "p_value": 0.4}, row | {"infiltration": "TIS_AYERS_2017", "estimate": 9.0}]
+    rows = [change("RA_RESPONSE_CORE"), change("RA_RESPONSE_DIRECT")]
+    said, _ = told("no response", *rows, adjusted=left)
+    assert said.endswith("(CYT_ROONEY_2015) the latter changed by +0.0200 rank score, p = 0.400.")
+    assert "9" not in said.partition("the latter")[2]
+    untested = told("not estimable", *rows, adjusted=[row | {"estimate": None, "p_value": None}])[0]
+    assert "the latter" not in untested
 
 
 def test_too_few_pairs_and_no_pair_for_retinoic_acid_are_told():
@@ -122,7 +134,8 @@ def test_an_empty_trial_is_summed_up_without_a_number_by_accident():
         qc=QC.empty(),
     )
     assert summary["orr"] is None
-    assert summary["pairs"] == summary["families"] == {}
+    assert summary["pairs"] == {}
+    assert summary["plan"] == {"sequence_stopped_at": None}
     assert len(summary["answer"]) == 5
 
 

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from rabiomarkers.report.words import (
     NOT_ESTIMABLE,
     absent,
+    besides_floor,
     call_of_change,
+    call_of_difference,
     cannot_reach,
+    corrected_by,
     in_natural_order,
     interval,
     number,
@@ -94,12 +97,46 @@ def test_one_is_not_plural():
         ({}, "rose"),
         ({"estimate": -0.1}, "fell"),
         ({"q_value": 0.2}, "no change shown"),
+        ({"q_value": None}, "no change shown"),  # a p that was not corrected claims nothing
+        ({"estimate": None}, "changed"),
+        (
+            {"q_value": 0.2, "correction": "fixed sequence"},
+            "no change shown, as an earlier feature of the sequence did not pass",
+        ),
+        ({"q_value": 0.2, "p_value": 0.2, "correction": "fixed sequence"}, "no change shown"),
         ({"p_value": 0.0625, "p_floor": 0.0625, "n_pairs": 5}, "cannot reach 0.05 with 5 pairs"),
         ({"p_value": None, "note": "2 pairs, 3 are needed"}, "not estimable: 2 pairs, 3 are needed"),
     ],
 )
 def test_the_call_of_a_change_never_says_more_than_its_pairs_allow(changed, call):
     assert call_of_change(ROW | changed) == call
+
+
+@pytest.mark.parametrize(
+    ("changed", "call"),
+    [
+        ({}, "higher in responders"),
+        ({"estimate": -0.1}, "lower in responders"),
+        ({"estimate": 0.0}, "differs"),
+        ({"q_value": 0.051}, "no difference shown"),
+        ({"p_floor": 0.0714}, "cannot reach 0.05 with 2 against 8"),
+        ({"p_value": None, "note": "no responder has a pair"}, "not estimable: no responder has a pair"),
+    ],
+)
+def test_the_call_of_a_difference_never_says_more_than_its_groups_allow(changed, call):
+    assert call_of_difference(ROW | {"n_responders": 2, "n_non_responders": 8} | changed) == call
+
+
+def test_a_note_is_not_said_twice_beside_the_floor():
+    note = "2 zeros; cannot reach 0.05: with 5 pairs no p is below 0.0625; 1 patient without a pair"
+    assert besides_floor(note) == "2 zeros; 1 patient without a pair"
+    assert besides_floor(None) == ""
+
+
+def test_a_correction_is_told_with_the_place_in_the_sequence():
+    assert corrected_by("fixed sequence", 2, 3) == "fixed sequence, place 2 of 3"
+    assert corrected_by("Holm", None, 3) == "Holm"
+    assert corrected_by(float("nan")) == "Benjamini-Hochberg"  # results of the first version
 
 
 def test_a_reason_stands_without_the_words_that_stand_before_it():

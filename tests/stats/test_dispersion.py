@@ -1,6 +1,7 @@
 """Distances to centroids against R's vegan (`reference/permanova.csv`) and the tests on them."""
 
 import csv
+import itertools
 import math
 from pathlib import Path
 
@@ -47,6 +48,21 @@ def test_communities_that_drew_apart_are_found_and_the_direction_told():
     assert told.estimate > 0
     turned = dispersion_change(table, patients, 1 - times)
     assert turned.estimate == pytest.approx(-told.estimate)
+
+
+def test_centres_are_computed_anew_for_every_swap():
+    random = np.random.default_rng(4)
+    table = squareform(pdist(random.gamma(0.5, size=(10, 6)), metric="braycurtis"))
+    patients, times = np.repeat(np.arange(5), 2), np.tile([0, 1], 5)
+    told = dispersion_change(table, patients, times)
+    changes = []
+    for swap in itertools.product((0, 1), repeat=5):
+        swapped = times ^ np.repeat(swap, 2)
+        away = centroid_distances(table, swapped)
+        changes.append(away[swapped == 1].mean() - away[swapped == 0].mean())
+    assert told.estimate == pytest.approx(changes[0], abs=1e-12)
+    assert (told.p_count, told.p_total) == (sum(abs(change) >= abs(changes[0]) - 1e-12 for change in changes), 32)
+    assert told.p_floor == 2 / 32
 
 
 def test_groups_of_patients_are_compared_by_permuting_patients():

@@ -164,7 +164,11 @@ def by_response_rows(changes: pd.DataFrame, deltas: pd.DataFrame, outcomes: pd.D
         why = f"nobody to compare: {len(first)} responders, {len(second)} others"
         rows.append(
             {
-                **row[[*FEATURE, "unit", "family", "tier"]].to_dict(),
+                **row[[*FEATURE, "unit"]].to_dict(),
+                "tier": "secondary" if row["tier"] == "primary" else "exploratory",
+                "family": "response primary"
+                if row["tier"] == "primary"
+                else f"response exploratory {row['compartment']}",
                 "n_responders": len(first),
                 "median_responders": first.median(),
                 "n_non_responders": len(second),
@@ -184,15 +188,15 @@ def by_response_rows(changes: pd.DataFrame, deltas: pd.DataFrame, outcomes: pd.D
         )
     frame = pd.DataFrame(rows, columns=list(BY_RESPONSE.columns))
     if rows:
-        adjusted = _adjusted(frame.assign(correction=frame["tier"].map(lambda _: "Benjamini-Hochberg")))
+        adjusted = _adjusted(frame.assign(correction=frame["tier"].map(CORRECTIONS)))
         frame = frame.assign(q_value=adjusted)
     return BY_RESPONSE.check(frame) if rows else BY_RESPONSE.empty()
 
 
 def course_rows(changes: pd.DataFrame, deltas: pd.DataFrame, note: str) -> pd.DataFrame:
-    """The planned features at two later timepoints, the second one of fewer patients."""
+    """Every feature at two later timepoints, the second one of fewer patients."""
     rows = []
-    for _, row in changes[changes["tier"] != "exploratory"].iterrows():
+    for _, row in changes.iterrows():
         same = (deltas["compartment"] == row["compartment"]) & (deltas["feature"] == row["feature"])
         for timepoint, share in ((POST, 1.0), ("follow-up", 0.6)):
             n_pairs = int(row["n_pairs"] * share)
@@ -201,7 +205,8 @@ def course_rows(changes: pd.DataFrame, deltas: pd.DataFrame, note: str) -> pd.Da
             p_value = 2 * norm.sf(abs(estimate / error)) if n_pairs >= 3 else np.nan
             rows.append(
                 {
-                    **row[[*FEATURE, "unit", "tier"]].to_dict(),
+                    **row[[*FEATURE, "unit"]].to_dict(),
+                    "tier": "exploratory",
                     "timepoint": timepoint,
                     "reference": PRE,
                     "n_patients": n_pairs + 1,

@@ -44,7 +44,7 @@ def _of_one(compartment: str, composition: str, parts: Sequence[str], n: int, no
             ("clr", "geometric mean of all parts", -0.08),
             ("median", "each patient's median part", 0.04),
         ):
-            p_value = 0.004 if place < 2 else float(generator.uniform(0.02, 0.9))
+            p_value = max(0.004, 2 / 2**n) if place < 2 else float(generator.uniform(0.02, 0.9))
             q_value = min(1.0, p_value * 4)
             verdict = ("moved", "moved", "depends on the reference")[place] if place < 3 else "not shown"
             numbers = {
@@ -64,7 +64,7 @@ def _of_one(compartment: str, composition: str, parts: Sequence[str], n: int, no
             names = {"part": part, "coordinate": coordinate, "reference": reference, "test": "exact signed-rank"}
             rows.append(about | names | numbers | {"prevalence": 0.9 - 0.01 * place})
     whole = {"part": "all parts", "coordinate": "whole", "reference": "none", "test": "sign flips of whole patients"}
-    numbers = {"estimate": 1.1, "p_value": 0.012, "p_floor": 2 / 2**n, "verdict": "moved"}
+    numbers = {"estimate": 1.1, "p_value": max(0.012, 2 / 2**n), "p_floor": 2 / 2**n, "verdict": "moved"}
     if n < 3:
         numbers = {"verdict": "cannot reach 0.05"}
     rare = {

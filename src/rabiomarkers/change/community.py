@@ -187,8 +187,8 @@ def _of_term(term: Term, within: str = "") -> dict[str, Any]:
 
 def _row(question: str, pairs: _Pairs, told: dict[str, Any], *, unknown: int = 0) -> dict[str, Any]:
     left_out = [
-        f"{pairs.single} patients have one of the two samples only" if pairs.single else "",
-        f"{unknown} patients have no known response" if unknown else "",
+        f"patients with one of the two samples only: {pairs.single}" if pairs.single else "",
+        f"patients without a known response: {unknown}" if unknown else "",
     ]
     empty: dict[str, Any] = dict.fromkeys(("statistic", "r_squared", "p_value", "p_floor"), np.nan)
     empty |= {"p_count": pd.NA, "p_total": pd.NA, "test": NOT_TESTED, "note": ""}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from rabiomarkers.stats.composition import ZERO_RULES, Scale, balance_weights, c
 from rabiomarkers.stats.dirichlet import COLUMNS as SAMPLED
 from rabiomarkers.stats.dirichlet import DRAWS, posterior_tests
 from rabiomarkers.stats.multiplicity import benjamini_hochberg
-from rabiomarkers.stats.paired import NO_PAIR, NOT_TESTED, ONE_PAIR, signed_rank_many
+from rabiomarkers.stats.paired import NOT_TESTED, signed_rank_many
 from rabiomarkers.stats.parts import ALPHA, reference_tests, whole_change
 from rabiomarkers.tables.changes import COMPOSITION
 from rabiomarkers.tables.samples import SAMPLES
@@ -104,13 +105,13 @@ def composition_table(
         _part_rows(changes, before, after, level=level, draws=draws if scale == "counts" else 0, seed=seed),
         _rare_rows(rare, len(before)),
         _balance_rows(changes, rare, balances or {}, level=level),
-        _whole_row(changes, [pairs.note, *remarks, f"zero rule: {ZERO_RULES[scale]}"], seed=seed),
+        _whole_row(changes, [_needed(changes), pairs.note, *remarks, f"zero rule: {ZERO_RULES[scale]}"], seed=seed),
     ]
-    rows = pd.concat([rows for rows in told if len(rows)], ignore_index=True)
+    rows = pd.concat([rows for rows in told if len(rows)], ignore_index=True).reindex(columns=list(COMPOSITION.columns))
     shares = prevalence.to_dict() | {TOGETHER: _share_seen(before, after)}
     rows["prevalence"] = rows["part"].map(shares).where(rows["coordinate"].isin(["clr", "median"])).astype("float64")
     rows = rows.assign(compartment=compartment, composition=composition, unit="ln", note=rows["note"].replace("", None))
-    return COMPOSITION.check(rows)[list(COMPOSITION.columns)]
+    return COMPOSITION.check(rows)
 
 
 def composition_step(
@@ -218,7 +219,7 @@ def _part_rows(
     changes: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, *, level: float, draws: int, seed: int
 ) -> pd.DataFrame:
     parts = changes.shape[1]
-    seen = (before > 0).to_numpy() | (after > 0).to_numpy()
+    seen = (before.to_numpy(dtype=np.float64) > 0) | (after.to_numpy(dtype=np.float64) > 0)
     tests = reference_tests(changes.to_numpy(), seen, level=level)
     sampled = posterior_tests(before, after, draws=draws, seed=seed).reset_index(drop=True)
     verdicts = np.select([tests.moved, tests.differs], [MOVED, DEPENDS], default="")
@@ -292,14 +293,23 @@ def _whole_row(changes: pd.DataFrame, remarks: Sequence[str], *, seed: int) -> p
     return table.assign(q_value=test["p_value"], verdict=verdicts, note=note).rename(columns={"n": "n_pairs"})
 
 
+def _needed(changes: pd.DataFrame) -> str:
+    """How many parts must be at the smallest p together before any of them passes the correction; empty where one may alone."""
+    pairs, parts = changes.shape
+    needed = ceil(parts * 2.0 ** (1 - pairs) / ALPHA)
+    if pairs < 2 or not 1 < needed <= parts:
+        return ""
+    return f"with {pairs} pairs, {needed} of {parts} parts must be at the smallest p together before any passes the correction"
+
+
 def _without_verdict(test: pd.DataFrame) -> NDArray[np.str_]:
-    impossible = test["note"].isin([NO_PAIR, ONE_PAIR]) | (test["p_floor"] > ALPHA)
-    return np.where(impossible, CANNOT, NOT_SHOWN)
+    """What is said of a test that did not pass; the number of pairs decides, which both references share."""
+    return np.where(2.0 ** (1.0 - test["n"].to_numpy(dtype=np.float64)) > ALPHA, CANNOT, NOT_SHOWN)
 
 
 def _floors(test: pd.DataFrame) -> "pd.Series[str]":
     """Why no p of these pairs could be small enough."""
-    told = [f"the smallest p of {n} pairs is {floor:.2g}" for n, floor in zip(test["n"], test["p_floor"], strict=True)]
+    told = [f"the smallest p of {n} pairs is {floor:.3g}" for n, floor in zip(test["n"], test["p_floor"], strict=True)]
     return pd.Series(told, index=test.index, dtype="str").where(test["p_floor"] > ALPHA, "")
 
 

@@ -25,5 +25,6 @@ def groups_of_tests(
 
 def matrix_rows(pairs: PairMatrix, features: pd.DataFrame) -> NDArray[np.int64]:
     """The row of the matrices of each `compartment, feature`; -1 where there is none."""
-    known = pd.MultiIndex.from_frame(pairs.features[FEATURE])
-    return np.asarray(known.get_indexer(pd.MultiIndex.from_frame(features[FEATURE])), dtype=np.int64)
+    known = {key: place for place, key in enumerate(zip(*(pairs.features[name] for name in FEATURE), strict=True))}
+    keys = zip(*(features[name] for name in FEATURE), strict=True)
+    return np.fromiter((known.get(key, -1) for key in keys), dtype=np.int64, count=len(features))

@@ -52,7 +52,8 @@ NOISE = 1e-12  # spread below this share of the largest value is float noise
 TEST = "intercept of a regression, t"
 NO_SPREAD = "the changes of infiltration do not differ between patients, so nothing can be adjusted for them"
 NO_RESIDUAL = "the changes lie on a straight line: no spread is left to judge the adjusted change by"
-EXTRAPOLATED = "extrapolated: infiltration {moved} in every patient, so no change of infiltration was not observed"
+OUTSIDE = "infiltration {moved} in every patient, so no change of infiltration was not observed"
+EXTRAPOLATED = "extrapolated: {outside}, and lies further from the mean than any patient"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class AdjustedChange:
     infiltration_change: float  # their mean change of infiltration, in its unit
     slope: float  # change of the score for a unit of infiltration
     r_squared: float  # share of the changes' variance that goes with infiltration
-    extrapolated: bool  # no patient's infiltration fell, or none rose
+    extrapolated: bool  # no change of infiltration lies further from the mean change than any patient
     test: str
     note: str
 
@@ -81,7 +82,9 @@ COLUMNS = tuple(field.name for field in fields(AdjustedChange))
 def immune_adjusted_change(change: ArrayLike, infiltration: ArrayLike, *, level: float = 0.95) -> AdjustedChange:
     """Intercept of the least-squares line of a score's change on the change of infiltration, with its t interval and p.
 
-    Which method, how far its p holds and what measurement noise leaves unadjusted: see the module.
+    Which method, how far its p holds and what measurement noise leaves unadjusted: see the module. Where no change of infiltration
+    has a higher leverage than any patient (it lies further from their mean), the line says nothing about it that the data could
+    bear out: `extrapolated`. Where it lies outside of what was observed but no further, only the note says so.
 
     Parameters
     ----------
@@ -94,6 +97,10 @@ def immune_adjusted_change(change: ArrayLike, infiltration: ArrayLike, *, level:
     ------
     StatisticsError
         The vectors are of different lengths, or hold an infinite number.
+
+    References
+    ----------
+    Montgomery, Peck & Vining 2012, Introduction to Linear Regression Analysis, section 3.8 (hidden extrapolation)
     """
     pairs = _complete(change, infiltration)
     n = pairs.shape[1]
@@ -101,32 +108,27 @@ def immune_adjusted_change(change: ArrayLike, infiltration: ArrayLike, *, level:
     facts: dict[str, Any] = {"n_pairs": n, "unadjusted": mean, "infiltration_change": moved}
     if n < FEWEST:
         return _untested(f"{n} pair{'' if n == 1 else 's'} of both: an adjustment needs at least {FEWEST}", **facts)
-    score, cells = pairs
-    if _flat(cells):
+    if _flat(pairs[1]):
         return _untested(NO_SPREAD, **facts)
-    apart = cells - moved
-    squares = float(apart @ apart)
-    slope = float(apart @ (score - mean)) / squares
-    intercept = mean - slope * moved
-    left = score - mean - slope * apart
-    if np.abs(left).max() <= NOISE * max(np.abs(score).max(), np.abs(slope * cells).max()):
+    line = _line(*pairs)
+    if line is None:
         return _untested(NO_RESIDUAL, **facts)
-    error = float(np.sqrt(left @ left / (n - 2) * (1 / n + moved**2 / squares)))
-    width = float(stdtrit(n - 2, (1 + level) / 2)) * error
-    outside = bool(cells.min() > 0 or cells.max() < 0)
+    width = float(stdtrit(n - 2, (1 + level) / 2)) * line.error
+    outside = _outside(pairs[1])
+    far = bool(abs(moved) > np.abs(pairs[1] - moved).max())
     return AdjustedChange(
         **facts,
-        estimate=intercept,
-        ci_low=intercept - width,
-        ci_high=intercept + width,
+        estimate=line.intercept,
+        ci_low=line.intercept - width,
+        ci_high=line.intercept + width,
         ci_level=level,
-        p_value=max(float(2 * stdtr(n - 2, -abs(intercept / error))), SMALLEST_P),
+        p_value=max(float(2 * stdtr(n - 2, -abs(line.intercept / line.error))), SMALLEST_P),
         degrees_of_freedom=float(n - 2),
-        slope=slope,
-        r_squared=1 - float(left @ left) / float((score - mean) @ (score - mean)),
-        extrapolated=outside,
+        slope=line.slope,
+        r_squared=line.r_squared,
+        extrapolated=far,
         test=TEST,
-        note=EXTRAPOLATED.format(moved="rose" if cells.min() > 0 else "fell") if outside else "",
+        note=EXTRAPOLATED.format(outside=outside) if far else outside,
     )
 
 
@@ -174,6 +176,33 @@ def placed(name: str, compartment: str) -> tuple[str, str]:
     return (before, after) if colon and before in COMPARTMENTS else (compartment, name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """A least-squares line; `error` is the standard error of the intercept."""
+
+    intercept: float
+    slope: float
+    error: float
+    r_squared: float
+
+
+def _line(score: Vector, cells: Vector) -> _Line | None:
+    """The line of the score on infiltration; None where nothing is left beside it but float noise."""
+    n, mean, moved = len(score), float(score.mean()), float(cells.mean())
+    apart = cells - moved
+    squares = float(apart @ apart)
+    slope = float(apart @ (score - mean)) / squares
+    left = score - mean - slope * apart
+    if np.abs(left).max() <= NOISE * max(np.abs(score).max(), np.abs(slope * cells).max()):
+        return None
+    return _Line(
+        intercept=mean - slope * moved,
+        slope=slope,
+        error=float(np.sqrt(left @ left / (n - 2) * (1 / n + moved**2 / squares))),
+        r_squared=1 - float(left @ left) / float((score - mean) @ (score - mean)),
+    )
+
+
 def _complete(change: ArrayLike, infiltration: ArrayLike) -> Matrix:
     """Both changes of the patients with both, 2 x n, sorted: the order of patients cannot change a last digit."""
     vectors = [np.asarray(values, dtype=np.float64).ravel() for values in (change, infiltration)]
@@ -182,6 +211,13 @@ def _complete(change: ArrayLike, infiltration: ArrayLike) -> Matrix:
     both = np.vstack(vectors)
     known = both[:, ~np.isnan(both).any(axis=0)]
     return known[:, np.lexsort(known)]
+
+
+def _outside(cells: Vector) -> str:
+    """That no change lies outside of what was observed, in words; empty where it does not."""
+    if cells.min() > 0 or cells.max() < 0:
+        return OUTSIDE.format(moved="rose" if cells.min() > 0 else "fell")
+    return ""
 
 
 def _flat(values: Vector) -> bool:

@@ -114,7 +114,7 @@ def _verdict(row: Mapping[Any, Any] | None, alpha: float) -> str:
 
 
 def _adjusted(row: Mapping[Any, Any] | None, alpha: float) -> str:
-    """As `_verdict`; an adjusted change outside of what was observed rests on the line being straight, and decides nothing."""
+    """As `_verdict`; an adjusted change far from what was observed rests on the line being straight, and decides nothing."""
     if row is None or pd.isna(row["p_value"]) or row["extrapolated"]:
         return UNKNOWN
     return ROSE if row["p_value"] < alpha and row["estimate"] > 0 else STILL

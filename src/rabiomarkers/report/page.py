@@ -21,11 +21,14 @@ from rabiomarkers.files import Info
 from rabiomarkers.report.blocks import Picture, Section, pictures
 from rabiomarkers.report.data import ReportData, data_of_inputs, data_of_results
 from rabiomarkers.report.sections_change import change_section, contrast_of, pairs_section
-from rabiomarkers.report.sections_community import stool_section
+from rabiomarkers.report.sections_community import composition_section, stool_section
+from rabiomarkers.report.sections_courses import courses_section
 from rabiomarkers.report.sections_decision import decision_section, safety_section
+from rabiomarkers.report.sections_mechanism import mechanism_section
 from rabiomarkers.report.sections_models import model_section
 from rabiomarkers.report.sections_response import course_section, response_section
 from rabiomarkers.report.sections_samples import ledger_section, provenance_section, quality_section, trial_section
+from rabiomarkers.report.sections_sensitivity import sensitivity_section
 from rabiomarkers.results import open_results
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -56,8 +59,8 @@ def write_report(results_folder: str | Path, out_path: str | Path) -> Path:
 def report_step(inputs: Mapping[str, Path], out: Path) -> Info:
     """`report.html` from the steps' files.
 
-    Inputs: `features`, `changes`, `deltas`, `outcomes`, `ledger`, `qc`, `summary`; where the study has them `by_response`,
-    `predictions`, `permutations`, `ordination`, `sums`, `timeline`, `survival`, `toxicity`, `remarks`, `provenance`.
+    Inputs: `features`, `changes`, `deltas`, `outcomes`, `ledger`, `qc`, `summary`; where the study has them the tables of
+    `report.data.OPTIONAL` and `provenance`.
     """
     page = render(data_of_inputs(inputs))
     _write(page, out / "report.html")
@@ -66,7 +69,7 @@ def report_step(inputs: Mapping[str, Path], out: Path) -> Info:
 
 def render(data: ReportData) -> str:
     """The page as text; the same tables give the same bytes."""
-    sections = [
+    asked = [
         trial_section(data),
         ledger_section(data),
         response_section(data),
@@ -75,10 +78,15 @@ def render(data: ReportData) -> str:
         safety_section(data),
         change_section(data),
         pairs_section(data),
+        mechanism_section(data),
+        courses_section(data),
         stool_section(data),
+        composition_section(data),
+        sensitivity_section(data),
         model_section(data),
         quality_section(data),
     ]
+    sections = [section for section in asked if section is not None]
     plotly, ours = _plotly(), _asset("report.js")
     return (
         _environment()

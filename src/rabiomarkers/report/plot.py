@@ -11,12 +11,17 @@ import plotly.graph_objects as go
 
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.report.endpoint_tables import denominator, medians
+from rabiomarkers.report.figures.chain import chain_lines
+from rabiomarkers.report.figures.composition import composition_forest
+from rabiomarkers.report.figures.courses import course_lines
 from rabiomarkers.report.figures.forest import forest as forest_figure
+from rabiomarkers.report.figures.interaction import interaction_points
 from rabiomarkers.report.figures.ledger import ledger_map
 from rabiomarkers.report.figures.null_distribution import null_distribution as null_figure
 from rabiomarkers.report.figures.ordination import ordination_map
 from rabiomarkers.report.figures.paired import paired_lines
 from rabiomarkers.report.figures.quality import quality_bars
+from rabiomarkers.report.figures.sensitivity import sensitivity_panels
 from rabiomarkers.report.figures.spider import spider as spider_figure
 from rabiomarkers.report.figures.style import Message
 from rabiomarkers.report.figures.survival import ENDPOINTS, survival_curves
@@ -26,12 +31,17 @@ from rabiomarkers.results import Results
 from rabiomarkers.tables.table import TIERS
 
 __all__ = [
+    "chain",
+    "composition",
+    "courses",
     "forest",
+    "interaction",
     "ledger",
     "null_distribution",
     "ordination",
     "paired",
     "quality",
+    "sensitivity",
     "spider",
     "survival",
     "swimmer",
@@ -148,6 +158,65 @@ def forest(results: Results, *, tier: str | Sequence[str] = ("primary", "seconda
         if name not in TIERS:
             raise _unknown("tier", name, TIERS)
     return forest_figure(results.changes, results.deltas, tiers=tiers)
+
+
+def interaction(
+    results: Results, feature: str | Sequence[str], *, compartment: str | None = None
+) -> go.Figure | Message:
+    """The patients' changes by response, one panel for each feature named; `compartment` as in `paired`.
+
+    Raises
+    ------
+    ResultsError
+        No such feature; the nearest names are told.
+    """
+    names = [feature] if isinstance(feature, str) else list(feature)
+    chosen = pd.concat([_feature_rows(results.changes, name, compartment) for name in names], ignore_index=True)
+    return interaction_points(results.deltas, chosen, results.by_response, results.outcomes)
+
+
+def chain(results: Results, *, colour: str | None = "responder") -> go.Figure | Message:
+    """Each patient's change at each step of the mechanism; `colour` as in `paired`.
+
+    Raises
+    ------
+    ResultsError
+        No such flag of the outcomes.
+    """
+    if colour is not None:
+        _check_colour(colour, _flags(results))
+    return chain_lines(results.chain, results.outcomes, colour=colour)
+
+
+def composition(results: Results, name: str) -> go.Figure | Message:
+    """The parts of one composition (``cell types``, ``taxa``) against both references.
+
+    Raises
+    ------
+    ResultsError
+        No such composition.
+    """
+    parts = results.composition
+    if name not in set(parts["composition"]):
+        raise _unknown("composition", name, parts["composition"])
+    return composition_forest(parts[parts["composition"] == name], title=name)
+
+
+def courses(results: Results, feature: str | Sequence[str]) -> go.Figure | Message:
+    """Each later timepoint against the first, one panel for each feature named.
+
+    Raises
+    ------
+    ResultsError
+        No such feature; the nearest names are told.
+    """
+    names = [feature] if isinstance(feature, str) else list(feature)
+    return course_lines(pd.concat([_feature_rows(results.courses, name, None) for name in names], ignore_index=True))
+
+
+def sensitivity(results: Results) -> go.Figure | Message:
+    """Every analysis of the primary features: as planned, without each patient, by each other test."""
+    return sensitivity_panels(results.sensitivity)
 
 
 def ordination(results: Results) -> go.Figure | Message:

@@ -8,10 +8,10 @@ from rabiomarkers.report.figures.interaction import interaction_points
 from rabiomarkers.report.labels import explained
 from rabiomarkers.report.tables_of_change import KEY, LONG_TABLE, in_plan_order, or_dash, tests_named
 from rabiomarkers.report.words import (
-    CANNOT_REACH,
     DASH,
     NOT_ESTIMABLE,
     absent,
+    besides_floor,
     call_of_difference,
     interval,
     number,
@@ -27,53 +27,64 @@ from rabiomarkers.report.words import (
     whole,
 )
 
+CAPTION = "Change in patients who responded against change in those who did not"
+NOTHING = "No feature that the plan names has a pair."
+DIFFERENCE_COLUMNS = (
+    "feature",
+    "what may be said",
+    "responders",
+    "non-responders",
+    "shift, interval (level)",
+    "p (floor)",
+    "adjusted p",
+)
+
 
 def by_response_blocks(data: ReportData, primary: pd.DataFrame) -> list[Block]:
-    """The change x response tests of the planned features, with a figure; what an earlier version wrote has medians only."""
+    """The change x response tests of the planned features, with a figure; an earlier version wrote medians only."""
     planned = in_plan_order(data.changes[data.changes["tier"] != "exploratory"])[[*KEY, "sequence"]]
     groups = planned.merge(data.by_response, on=KEY)
-    tested = bool(data.by_response["test"].notna().any())
-    table = Grid(
-        caption="Change in patients who responded against change in those who did not",
-        columns=(
-            "feature",
-            "what may be said",
-            "responders",
-            "non-responders",
-            "shift, interval (level)",
-            "p (floor)",
-            "adjusted p",
-            "pairs of unknown response",
-        ),
-        rows=[_difference_row(row) for _, row in groups.iterrows()],
-        note=_difference_note(data.by_response)
-        if tested
-        else f"A description, not a test. {LATER}"
-        if len(groups)
-        else "No feature that the plan names has a pair.",
-        collapsed=len(groups) > LONG_TABLE,
-    )
-    if not tested:
-        return [table]
+    if not data.by_response["test"].notna().any():
+        return [_described(groups)]
     picture = Picture(
         name="interaction",
         caption="One sign a patient: the change from the first to the second sample. The bar is the group's median. p compares the "
         "two groups; patients whose response is not known are hollow and play no part in it.",
         content=interaction_points(data.deltas, primary, data.by_response, data.outcomes),
     )
+    table = Grid(
+        caption=CAPTION,
+        columns=DIFFERENCE_COLUMNS,
+        rows=[_difference_row(row) for _, row in groups.iterrows()],
+        note=_difference_note(data.by_response) if len(groups) else NOTHING,
+        collapsed=len(groups) > LONG_TABLE,
+    )
     return [picture, table]
 
 
+def _described(groups: pd.DataFrame) -> Grid:
+    """The medians of both groups, where nothing was tested."""
+    rows = [
+        (_named(row), _median_of(row, "responders"), _median_of(row, "non_responders"), whole(row["n_unknown"]))
+        for _, row in groups.iterrows()
+    ]
+    return Grid(
+        caption=CAPTION,
+        columns=("feature", "responders", "non-responders", "pairs of unknown response"),
+        rows=rows,
+        note=f"A description; whether the groups differ was not tested. {LATER}" if rows else NOTHING,
+    )
+
+
 def _difference_row(row: pd.Series) -> tuple[str, ...]:
-    about = "; ".join(filter(None, [explained(row["feature"]), f"{place(row['compartment'])}, {text(row['tier'])}"]))
-    said = call_of_difference(row)
     told = present(row["p_value"])
-    why = "" if said.startswith(CANNOT_REACH) and CANNOT_REACH in text(row["note"]) else text(row["note"])
     span = interval(row["ci_low"], row["ci_high"], row["ci_level"])
     shift = f"{signed(row['estimate'])} {row['unit']}" if present(row["estimate"]) else absent()
     return (
-        two_lines(row["feature"], about.removesuffix(", ")),
-        two_lines(said, why) if told else two_lines(NOT_ESTIMABLE, reason(row["note"])),
+        _named(row),
+        two_lines(call_of_difference(row), besides_floor(row["note"]))
+        if told
+        else two_lines(NOT_ESTIMABLE, reason(row["note"])),
         _median_of(row, "responders"),
         _median_of(row, "non_responders"),
         *or_dash(
@@ -81,23 +92,29 @@ def _difference_row(row: pd.Series) -> tuple[str, ...]:
             p_with_floor(row["p_value"], row["p_floor"]),
             number(row["q_value"]),
         ),
-        whole(row["n_unknown"]),
     )
+
+
+def _named(row: pd.Series) -> str:
+    where = ", ".join(filter(None, [place(row["compartment"]), text(row["tier"])]))
+    return two_lines(row["feature"], "; ".join(filter(None, [explained(row["feature"]), where])))
 
 
 def _difference_note(by_response: pd.DataFrame) -> str:
     exploratory = by_response[by_response["tier"] == "exploratory"]
     passed = sum(passes(row) for _, row in exploratory.iterrows())
     others = (
-        f" Of {plural(len(exploratory), 'exploratory feature')}, {passed} passed; all are in by_response.csv."
+        f"; of {plural(len(exploratory), 'feature')}, {passed} passed, all in by_response.csv"
         if len(exploratory)
         else ""
     )
     return (
         "Shift: by how much the change of responders lies above that of the others (Hodges-Lehmann: the median of all "
-        "differences between a responder and another patient). p is exact: over all ways to call that many of these patients "
-        "responders; with few responders no p can be small, which the floor shows. Response is known only after treatment: a "
-        f"difference says what went along with response, not what predicts it. Test: {tests_named(by_response)}.{others}"
+        "differences between a responder and another patient). p: how often labels of response dealt out at random among these "
+        "patients would part them as far; with few responders it cannot be small, which the floor shows. Response is known only "
+        "after treatment: a difference says what went along with response, not what predicts it. The plan's primary question is "
+        "whether a feature changes at all, so primary features are secondary here (one family, Holm) and all others exploratory "
+        f"(Benjamini-Hochberg within the compartment{others}). Test: {tests_named(by_response)}."
     )
 
 

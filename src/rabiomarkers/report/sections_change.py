@@ -1,8 +1,11 @@
 """What changed under treatment: the planned tests, what their number allows, and each patient."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
-from rabiomarkers.report.blocks import Block, Grid, Picture, Section
+from rabiomarkers.report.blocks import Block, Grid, Picture, Prose, Section
 from rabiomarkers.report.data import ReportData
 from rabiomarkers.report.figures.forest import forest
 from rabiomarkers.report.figures.paired import paired_lines
@@ -14,6 +17,7 @@ from rabiomarkers.report.words import (
     CANNOT_REACH,
     NOT_ESTIMABLE,
     absent,
+    besides_floor,
     call_of_change,
     corrected_by,
     interval,
@@ -47,6 +51,12 @@ ADJUSTED = (
 )
 
 
+NOT_REGISTERED = Prose(
+    text="The plan of this study is not the one that was registered. Every feature is therefore exploratory, and no claim rests "
+    "on any."
+)
+
+
 def change_section(data: ReportData) -> Section:
     """Every named feature's change, what each family of tests can show, and the exploratory features that came closest."""
     named = in_plan_order(data.changes[data.changes["tier"] != "exploratory"])
@@ -63,7 +73,16 @@ def change_section(data: ReportData) -> Section:
         rows=_change_rows(named),
         note=ADJUSTED if tested else "No feature that the plan names could be tested.",
     )
-    blocks: list[Block] = [picture, table, *_sizes(named), families_table(data), _exploratory_table(data.changes)]
+    plan: Mapping[str, Any] = data.summary.get("plan") or {}
+    warning = [NOT_REGISTERED] if plan.get("registered") is False else []
+    blocks: list[Block] = [
+        *warning,
+        picture,
+        table,
+        *_sizes(named),
+        families_table(data),
+        _exploratory_table(data.changes),
+    ]
     return Section(name="change", title="What changed under treatment", blocks=blocks)
 
 
@@ -116,12 +135,10 @@ def _change_row(row: pd.Series, longest: object) -> tuple[str, ...]:
 
 def _said(row: pd.Series) -> str:
     """What may be said of the change, and the row's note in small print unless it says the same."""
-    said, why = call_of_change(row), text(row["note"])
     if not present(row["p_value"]):
-        return two_lines(NOT_ESTIMABLE, reason(why))
-    if said.startswith(CANNOT_REACH) and CANNOT_REACH in why:
-        return two_lines(said, why.partition("; ")[2])
-    return two_lines(said, why)
+        return two_lines(NOT_ESTIMABLE, reason(row["note"]))
+    said = call_of_change(row)
+    return two_lines(said, besides_floor(row["note"]) if said.startswith(CANNOT_REACH) else text(row["note"]))
 
 
 def _sizes(named: pd.DataFrame) -> list[Block]:

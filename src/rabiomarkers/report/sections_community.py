@@ -18,6 +18,7 @@ from rabiomarkers.report.words import (
     DASH,
     NOT_ESTIMABLE,
     absent,
+    besides_floor,
     cannot_reach,
     interval,
     number,
@@ -40,6 +41,9 @@ PARTS = (
     "true share; the mean p over draws of what the shares may have been, with the share of draws in which p is 0.05 or less."
 )
 PART_COLUMNS = ("part", "against", "verdict", "estimate", "interval (level)", "p (floor)", "adjusted p", "p over draws")
+
+
+OWN_PAIRS = "own pairs against others"  # told with the distances
 
 
 def stool_section(data: ReportData) -> Section:
@@ -100,7 +104,7 @@ def _questions(data: ReportData) -> Grid:
     rows = [
         (
             two_lines(QUESTIONS.get(row["question"], row["question"]), f"{row['compartment']}, {row['metric']}"),
-            two_lines(plural(row["n_patients"], "patient"), plural(row["n_samples"], "sample")),
+            two_lines(whole(row["n_patients"]), plural(row["n_samples"], "sample")),
             *(
                 (
                     f"{number(row['statistic'])}\n{row['statistic_name']}" if present(row["statistic"]) else DASH,
@@ -112,14 +116,14 @@ def _questions(data: ReportData) -> Grid:
                 else (DASH, DASH, NOT_ESTIMABLE, two_lines(row["test"], reason(row["note"])))
             ),
         )
-        for _, row in data.community.iterrows()
+        for _, row in data.community[data.community["question"] != OWN_PAIRS].iterrows()
     ]
     lacking = (
         LATER if data.of_first_version or data.families.empty else "No question about whole communities could be asked."
     )
     return Grid(
         caption="Questions about whole communities",
-        columns=("question", "of", "statistic", "share explained", "p (floor)", "test"),
+        columns=("question", "patients", "statistic", "share explained", "p (floor)", "test"),
         rows=rows,
         note="Pseudo-F: how far groups lie apart, over how far samples of a group do (PERMANOVA); share explained (R²): of all "
         "differences between samples. Communities that lie wider apart at one timepoint can look changed without having moved: "
@@ -152,10 +156,10 @@ def _whole(title: str, row: pd.Series) -> Prose:
     head = f"{_capital(title)}, as a whole, in {plural(row['n_pairs'], 'pair')}"
     if not present(row["p_value"]):
         return Prose(text=f"{head}: {absent(row['note'])}.")
-    note = reason(row["note"])
+    note = besides_floor(row["note"])
     verdict = WHOLE_SAID.get(text(row["verdict"]), text(row["verdict"]))
     said = f"{CANNOT_REACH} with {plural(row['n_pairs'], 'pair')}" if cannot_reach(row["p_floor"]) else verdict
-    told = f" {_capital(note)}." if note and CANNOT_REACH not in note else ""
+    told = f" {_capital(note)}." if note else ""
     return Prose(text=f"{head}: {said}, p = {p_with_floor(row['p_value'], row['p_floor'])} ({row['test']}).{told}")
 
 
@@ -187,7 +191,7 @@ def _part_row(row: pd.Series) -> tuple[str, ...]:
     if not present(row["p_value"]):
         return (named, text(row["reference"]), two_lines(NOT_ESTIMABLE, reason(row["note"])), *[DASH] * 5)
     stuck = f"{CANNOT_REACH} with {plural(row['n_pairs'], 'pair')}" if cannot_reach(row["p_floor"]) else ""
-    note = "" if stuck and CANNOT_REACH in text(row["note"]) else text(row["note"])
+    note = besides_floor(row["note"])
     return (
         named,
         text(row["reference"]),

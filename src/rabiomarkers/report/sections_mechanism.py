@@ -32,10 +32,10 @@ UNKNOWN_RESPONSE = (
     "Whether the tumour shows a retinoic-acid response is not estimable: its target genes were not scored."
 )
 CANNOT_SHOW = (
-    "Lines that run alike, and links that hold, are no proof of the mechanism: one cause may move both ends, above all how many immune "
-    "cells a biopsy happened to hold. In a published trial without retinoic acid (CheckMate 038, 43 pairs) peroxidation went with "
-    "infiltration, and infiltration with function. A link that does not hold speaks against the chain, where there were patients "
-    "enough to see it: with ten, only a correlation of 0.65 or more is seen."
+    "Lines that run alike, and links that hold, are no proof of the mechanism: one cause may move both ends, above all how many "
+    "immune cells a biopsy happened to hold. In a trial without retinoic acid (CheckMate 038, 43 pairs) peroxidation went with "
+    "infiltration, and infiltration with function. A link that does not hold speaks against the chain, where there were "
+    "patients enough to see it: with ten, only a correlation of 0.65 or more is seen."
 )
 LINK_NOTE = (
     "rho: Spearman's rank correlation of the patients' changes, both turned so that expected is up. p: of all orders of the "
@@ -45,7 +45,8 @@ LINK_NOTE = (
 ADJUSTED_NOTE = (
     "Some target genes come with immune cells. Adjusted: the score's change in a patient whose infiltration does not change, by "
     "linear regression over the patients. The response is called only where core score, direct targets, and these adjusted (first "
-    "row) all rise. Infiltration is measured with noise, so a part of what it does stays in the adjusted change."
+    "row) all rise. Infiltration is measured with noise, so a part of what it does stays in the adjusted change. "
+    "Share: of the variance of the score's changes that goes with infiltration."
 )
 LINK_COLUMNS = ("link", "what may be said", "patients", "both as expected", "rho", "p (floor)", "adjusted p")
 ADJUSTED_COLUMNS = (
@@ -122,15 +123,7 @@ def _adjusted_table(adjusted: Sequence[Mapping[str, Any]], why: str) -> Grid:
         caption="The response to retinoic acid, adjusted for immune cells that moved in",
         columns=ADJUSTED_COLUMNS,
         rows=[_adjusted_row(row) for row in adjusted],
-        note=" ".join(
-            part
-            for part in (
-                ADJUSTED_NOTE,
-                "Share: of the variance of the score's changes that goes with infiltration.",
-                why,
-            )
-            if part
-        ),
+        note=f"{ADJUSTED_NOTE} {why}".strip(),
     )
 
 

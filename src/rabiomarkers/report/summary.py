@@ -12,7 +12,6 @@ import pandas as pd
 from rabiomarkers.files import Info, read_json, read_table, write_json
 from rabiomarkers.report import labels
 from rabiomarkers.report.words import (
-    ALPHA,
     NOT_ESTIMABLE,
     call_of_change,
     cannot_reach,
@@ -88,6 +87,7 @@ def build_summary(
     qc: pd.DataFrame,
     distances: Mapping[str, Any] | None = None,
     retinoic_acid: Mapping[str, Any] | None = None,
+    plan: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of `summary.json`.
 
@@ -103,6 +103,8 @@ def build_summary(
         The facts about the stool distances; None where there is no stool.
     retinoic_acid
         The `call` on the retinoic-acid response: response, no response, not estimable. It is told with the scores' own numbers.
+    plan
+        Its `hash`, and `registered`: whether it is the registered one; None where none was registered.
     """
     summary = {
         "study": study,
@@ -111,7 +113,7 @@ def build_summary(
         "samples": {status: _samples(ledger, status) for status in STATUSES},
         "quality": {"samples": int(qc["sample_id"].nunique()), "measures": int(qc["measure"].nunique())},
         "pairs": _pairs(changes),
-        "families": {str(name): int(count) for name, count in changes.groupby("family")["p_value"].count().items()},
+        "plan": {**(plan or {}), "sequence_stopped_at": _stopped_at(changes)},
         **{name: endpoints.get(name) for name in ENDPOINTS},
         "models": [dict(model) for model in models],
         "stool": dict(distances) if distances and (ledger["compartment"] == "faecal").any() else None,
@@ -127,13 +129,20 @@ def answer(summary: Mapping[str, Any]) -> list[str]:
     return [
         _response(summary.get("orr") or {}, summary.get("orr_evaluable") or {}, summary.get("rule_sets") or {}),
         text(retinoic_acid.get("sentence"), f"{RA_CALLS[NOT_ESTIMABLE]}: its target genes were not scored."),
-        _others(summary["primary"]),
+        _unregistered(summary.get("plan") or {}) + _others(summary["primary"]),
         _stool(summary.get("stool") or {}),
         _models(summary.get("models") or []),
     ]
 
 
-def summary_step(inputs: Mapping[str, Path], out: Path, *, study: str, contrast: Sequence[str]) -> Info:
+def summary_step(
+    inputs: Mapping[str, Path],
+    out: Path,
+    *,
+    study: str,
+    contrast: Sequence[str],
+    plan: Mapping[str, Any] | None = None,
+) -> Info:
     """Write `summary.json`.
 
     `inputs`: the JSON files `endpoints` and `models`, the tables `outcomes`, `changes`, `ledger`, `qc`, and where the study has
@@ -151,6 +160,7 @@ def summary_step(inputs: Mapping[str, Path], out: Path, *, study: str, contrast:
         qc=read_table(inputs["qc"]),
         distances=facts["distances_json"],
         retinoic_acid=facts["retinoic_acid"],
+        plan=plan,
     )
     write_json(summary, out / "summary.json")
     return {"patients": summary["patients"]}
@@ -162,6 +172,18 @@ def _primary(changes: pd.DataFrame) -> list[dict[str, Any]]:
         {**{column: row[column] for column in PRIMARY_COLUMNS}, "call": call_of_change(row)}
         for _, row in rows.iterrows()
     ]
+
+
+def _stopped_at(changes: pd.DataFrame) -> str | None:
+    """The primary feature at which the sequence of tests stopped; None where all passed or none was tested."""
+    failed = changes[changes["sequence"].notna() & ~changes["passes"].fillna(False).astype(bool)]
+    return str(failed.sort_values("sequence")["feature"].iloc[0]) if len(failed) else None
+
+
+def _unregistered(plan: Mapping[str, Any]) -> str:
+    if plan.get("registered") is not False:
+        return ""
+    return "The plan is not the one that was registered, so every feature is exploratory. "
 
 
 def _pairs(changes: pd.DataFrame) -> dict[str, int]:
@@ -199,7 +221,7 @@ def _disagreements(rule_sets: Mapping[str, Any]) -> str:
 
 
 def _retinoic_acid(facts: Mapping[str, Any], changes: pd.DataFrame) -> dict[str, Any]:
-    """The call with its `sentence`: the two scores it rests on, with the numbers the tables print."""
+    """The call with its `sentence`: the scores it rests on, with the numbers the tables print."""
     here = changes[(changes["compartment"] == "tumour") & changes["feature"].isin(RA_FEATURES)]
     rows = {str(row["feature"]): row for _, row in here.iterrows()}
     if not rows:
@@ -209,10 +231,13 @@ def _retinoic_acid(facts: Mapping[str, Any], changes: pd.DataFrame) -> dict[str,
         + (f"{_moved(rows[name])}{cannot_reach(rows[name]['p_floor'])}" if name in rows else "not measured")
         for name in RA_FEATURES
     ]
-    why = ""
-    core = rows.get(RA_FEATURE)
-    if facts["call"] == "no response" and core is not None and core["p_value"] < ALPHA and core["estimate"] > 0:
-        why = " The first rose without the second, as it does when immune cells move in."
+    adjusted = next((row for row in facts.get("adjusted") or () if row["feature"] == RA_FEATURES[1]), None)
+    if adjusted is not None and present(adjusted["p_value"]):
+        told.append(
+            f"at no change of {labels.described(adjusted['infiltration'])} the latter changed by {signed(adjusted['estimate'])} "
+            f"{adjusted['unit']}, p = {number(adjusted['p_value'])}"
+        )
+    why = f" {facts['why']}" if facts.get("why") else ""
     return {**facts, "sentence": f"{RA_CALLS[facts['call']]}. {_capital('; '.join(told))}.{why}"}
 
 
@@ -231,7 +256,7 @@ def described(row: Mapping[str, Any]) -> str:
         return f"{name}: not measured"
     if not present(row["p_value"]):
         return f"{name}, {row['compartment']}: {_moved(row)}"
-    return f"{name}, {row['compartment']}: {call_of_change(row)}, {_moved(row)}, q = {number(row['q_value'])}"
+    return f"{name}, {row['compartment']}: {call_of_change(row)}, {_moved(row)}, adjusted p = {number(row['q_value'])}"
 
 
 def _moved(row: Mapping[str, Any] | pd.Series) -> str:

@@ -113,6 +113,11 @@ def cannot_reach(floor: Any) -> str:
     return f", {CANNOT_REACH}" if present(floor) and float(floor) > ALPHA else ""
 
 
+def besides_floor(note: Any) -> str:
+    """A row's note without what the words "cannot reach 0.05" before it say already."""
+    return "; ".join(part for part in text(note).split("; ") if CANNOT_REACH not in part)
+
+
 def place(compartment: Any) -> str:
     """The compartment; a planned feature that no sample gave has none."""
     return str(compartment) if compartment in COMPARTMENTS else "not measured"

@@ -182,7 +182,7 @@ def balance_weights(numerator: NDArray[np.bool_], denominator: NDArray[np.bool_]
     if not (numerator.any() and denominator.any()) or (numerator & denominator).any():
         raise StatisticsError("A balance needs parts on either side, and none on both.")
     signs = numerator.astype(np.int64) - denominator.astype(np.int64)
-    return np.asarray(composition.sbp_basis(signs[None, :]), dtype=np.float64)[0]
+    return np.asarray(composition.sbp_basis(signs[None, :])[0], dtype=np.float64)
 
 
 # ---- what can be a composition ---------------------------------------------------------------------------------------

@@ -79,7 +79,9 @@ def _squares(halved: Matrix | Single, labels: Labels | Codes, sizes: Codes) -> V
     step = max(BLOCK // (labels.shape[1] * (len(sizes) - 1)), 1)
     for start in range(0, len(labels), step):
         rows = labels[start : start + step]
-        members = np.stack([rows == label for label in range(len(sizes) - 1)]).astype(halved.dtype)
+        members: NDArray[np.floating] = np.stack([rows == label for label in range(len(sizes) - 1)]).astype(
+            halved.dtype
+        )
         # the library counts by columns: what is the lower triangle here is the upper one there
         products = multiply(2.0, halved.T, members.reshape(-1, members.shape[2]).T, trans_a=0).T
         squares[start : start + step] = _combined(products.reshape(members.shape), members, sizes)

@@ -113,12 +113,12 @@ def permanova(
     ----------
     Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x; Phipson & Smyth 2010, doi:10.2202/1544-6115.1585
     """
-    table = distance_matrix(distances)
+    table = np.asarray(distances, dtype=np.float64)
     codes = {name: checked_codes(name, labels, len(table)) for name, labels in factors.items()}
     blocks = np.zeros(len(table), dtype=np.int64) if strata is None else checked_codes("strata", strata, len(table))
-    with ThreadPoolExecutor(1) as pool:  # labels are drawn while the inner products are computed
+    with ThreadPoolExecutor(1) as pool:  # labels are drawn while the distances are checked and turned into products
         drawing = pool.submit(relabelled, list(codes.values()), blocks, permutations=permutations, seed=seed)
-        gram = gower_matrix(table)
+        gram = gower_matrix(distance_matrix(table))
         tried = drawing.result()
     if len(codes) == 1 and _moves(next(iter(codes.values())), blocks):
         (name, code), *_ = codes.items()

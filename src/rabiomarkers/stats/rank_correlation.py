@@ -73,19 +73,7 @@ def spearman(
         return _untested(n, f"{n} patient{'' if n == 1 else 's'} with both: a correlation needs at least three")
     if (ranks == ranks[:, [0]]).all(axis=1).any():
         return _untested(n, CONSTANT)
-    one, other = ranks  # lengths in patients; the order of the two vectors plays no part from here on
-    centre = int(one.sum()) * int(other.sum())
-    observed = abs(n * int(one @ other) - centre)
-    one, other = sorted((np.sort(one), np.sort(other)), key=lambda vector: vector.tolist())
-    furthest = max(abs(n * int(one @ turned) - centre) for turned in (other, other[::-1]))
-    exact = n <= EXACT_PAIRS
-    if exact:
-        counts, total = product_sum_counts(one, other), factorial(n)
-        distances = np.abs(n * np.arange(len(counts), dtype=np.int64) - centre)
-        count, fewest = (int(counts[distances >= least].sum()) for least in (observed, furthest))
-    else:
-        distances, total = np.abs(n * _random_sums(one, other, permutations, seed) - centre), permutations + 1
-        count, fewest = (int((distances >= least).sum()) + 1 for least in (observed, furthest))
+    count, fewest, total = _extreme_orders(ranks, permutations=permutations, seed=seed)
     return RankCorrelation(
         n=n,
         estimate=_rho(*ranks),
@@ -96,7 +84,7 @@ def spearman(
         p_floor=fewest / total,
         p_count=count,
         p_total=total,
-        test="exact Spearman" if exact else f"Spearman with {permutations} random orders",
+        test="exact Spearman" if n <= EXACT_PAIRS else f"Spearman with {permutations} random orders",
         note="",
     )
 
@@ -121,6 +109,24 @@ def product_sum_counts(one: Integers, other: Integers) -> Integers:
                 further[taken][product:] += counts[: largest + 1 - product]
         reached = further
     return reached[(1 << n) - 1]
+
+
+def _extreme_orders(ranks: Integers, *, permutations: int, seed: int) -> tuple[int, int, int]:
+    """How many orders are at least as extreme as the one observed, how many as the most extreme one, of how many."""
+    n = ranks.shape[1]
+    centre = int(ranks[0].sum()) * int(ranks[1].sum())
+    observed = abs(n * int(ranks[0] @ ranks[1]) - centre)
+    # neither the order of patients nor that of the two vectors plays a part from here on
+    one, other = sorted(np.sort(ranks, axis=1), key=lambda vector: vector.tolist())
+    furthest = max(abs(n * int(one @ turned) - centre) for turned in (other, other[::-1]))
+    if n <= EXACT_PAIRS:
+        counts = product_sum_counts(one, other)
+        distances = np.abs(n * np.arange(len(counts), dtype=np.int64) - centre)
+        count, fewest = (int(counts[distances >= least].sum()) for least in (observed, furthest))
+        return count, fewest, factorial(n)
+    distances = np.abs(n * _random_sums(one, other, permutations, seed) - centre)
+    count, fewest = (int((distances >= least).sum()) + 1 for least in (observed, furthest))
+    return count, fewest, permutations + 1
 
 
 def _doubled_ranks(first: ArrayLike, second: ArrayLike, *, digits: int) -> Integers:

@@ -18,7 +18,8 @@ MOST_LABELS = 64  # above, shuffling is as fast as well
 
 def as_codes(labels: NDArray[np.generic]) -> Codes:
     """0, 1, .. in the order of the sorted labels."""
-    return np.unique(labels, return_inverse=True)[1].ravel().astype(np.int64)
+    codes: Codes = np.unique(labels, return_inverse=True)[1].ravel().astype(np.int64)
+    return codes
 
 
 def count_relabellings(codes: Codes, strata: Codes) -> int:

@@ -10,6 +10,7 @@ COMMUNITY_QUESTIONS = (
     "dispersion",
     "own pairs against others",
 )
+COMPOSITION_VERDICTS = ("moved", "depends on the reference", "not shown", "cannot reach 0.05", "rare")
 SENSITIVITY_KINDS = ("as planned", "leave one out", "other test", "flagged samples")
 
 _TESTED: dict[str, Kind] = {
@@ -177,7 +178,11 @@ COMPOSITION = Table(
     },
     key=("compartment", "composition", "part", "coordinate"),
     may_be_empty=frozenset(_TESTED) | words("prevalence q_value p_sampled share_significant note"),
-    allowed={"coordinate": ("clr", "median", "balance", "whole"), "compartment": COMPARTMENTS},
+    allowed={
+        "coordinate": ("clr", "median", "balance", "whole"),
+        "compartment": COMPARTMENTS,
+        "verdict": COMPOSITION_VERDICTS,
+    },
 )
 """Change of each part of a composition in log ratios (ln): against the geometric mean of all parts (`clr`), against the part that
 moved like most (`median`), of named groups of parts (`balance`), and of the composition as a whole. `p_sampled` is the mean p over

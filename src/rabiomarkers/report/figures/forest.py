@@ -85,7 +85,9 @@ def _rows(changes: pd.DataFrame, tiers: Sequence[str]) -> pd.DataFrame:
     """The measured features of the tiers in the order of the tiers, then of the p-values; `place` counts from the top."""
     rows = changes[changes["tier"].isin(tiers) & changes["compartment"].isin(COMPARTMENT_COLOURS)]
     rows = rows.assign(order=rows["tier"].map({tier: index for index, tier in enumerate(tiers)}))
-    rows = rows.sort_values(["order", "p_value", "compartment", "feature"], na_position="last", ignore_index=True)
+    rows = rows.sort_values(
+        ["order", "sequence", "p_value", "compartment", "feature"], na_position="last", ignore_index=True
+    )
     return rows.assign(place=range(len(rows)))
 
 
@@ -118,7 +120,7 @@ def _hover(row: pd.Series) -> str:
         label(explained(row["feature"])),
         f"estimate {signed(row['estimate'])} {label(row['unit'])}",
         f"interval {interval(row['ci_low'], row['ci_high'], row['ci_level'])}",
-        f"p = {p_with_floor(row['p_value'], row['p_floor'])}, q = {number(row['q_value'])}",
+        f"p = {p_with_floor(row['p_value'], row['p_floor'])}, adjusted p = {number(row['q_value'])}",
         f"effect size {number(row['effect_size'])}; {label(row['test'])}; {plural(row['n_pairs'], 'pair')}",
         label(call_of_change(row)),
         label(text(row["note"])),
@@ -142,7 +144,7 @@ def _right(row: pd.Series) -> str:
         return f" {NOT_ESTIMABLE}<br> {SMALL}see the table</span>"
     span = interval(row["ci_low"], row["ci_high"])
     between = f" ({span})" if span != NOT_ESTIMABLE else ""
-    tested = f"p {p_with_floor(row['p_value'], row['p_floor'])} · q {number(row['q_value'])}"
+    tested = f"p {p_with_floor(row['p_value'], row['p_floor'])} · adjusted {number(row['q_value'])}"
     return f" {signed(row['estimate'])}{between} {label(row['unit'])}<br> {SMALL}{tested}</span>"
 
 
