@@ -203,7 +203,7 @@ def test_patients_without_a_pair_and_empty_samples_are_counted_in_the_note():
     told = table(counts.drop(index="P5_post"), samples.assign(more="is allowed"))
     whole = told[told["coordinate"] == "whole"].squeeze()
     assert whole["n_pairs"] == 7
-    assert "1 patients without both samples; 1 patients with an empty sample" in whole["note"]
+    assert "patients without both samples: 1; patients with an empty sample: 1" in whole["note"]
     assert "half a count added to every part" in whole["note"]
 
 

@@ -44,7 +44,7 @@ def test_no_species_moves_on_checkpoint_inhibitors(toposcore_table):
         assert of_parts(told, coordinate)["q_value"].min() > 0.1
         assert (of_parts(told, coordinate)["p_value"] <= 0.05).mean() == pytest.approx(0.065, abs=0.02)
     assert whole(told)["p_value"] == pytest.approx(0.33, abs=0.02)
-    assert "33 patients without both samples" in whole(told)["note"]
+    assert "patients without both samples: 33" in whole(told)["note"]
 
 
 def test_relative_abundances_have_no_posterior(toposcore_table):

@@ -125,7 +125,11 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
     write_json(facts, folder / "distances.json")
     provenance = {
         "study": trial.study,
-        "settings": {"seed": 1, "plan": {"primary": ["RA_RESPONSE_CORE"], "secondary": []}},
+        "settings": {
+            "seed": 1,
+            "contrast": ["pre", "post"],
+            "plan": {"primary": ["RA_RESPONSE_CORE"], "secondary": []},
+        },
         "inputs": {"samples.csv": "0" * 64},
         "versions": {"rabiomarkers": "0.1.0", "python": "3.13.1"},
         "plan_hash": "f" * 64,

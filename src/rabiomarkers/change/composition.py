@@ -188,8 +188,8 @@ def _pairs(counts: pd.DataFrame, samples: pd.DataFrame, contrast: Sequence[str])
     )
     before, after = (counts.loc[complete[time], parts].set_axis(complete.index) for time in contrast)
     alone, empty = int(ids.isna().any(axis="columns").sum()), int((ids.notna() & ~filled).any(axis="columns").sum())
-    notes = [f"{alone} patients without both samples"] * bool(alone) + [
-        f"{empty} patients with an empty sample"
+    notes = [f"patients without both samples: {alone}"] * bool(alone) + [
+        f"patients with an empty sample: {empty}"
     ] * bool(empty)
     return Pairs(before=before.astype("float64"), after=after.astype("float64"), note="; ".join(notes))
 
