@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import mannwhitneyu
 
 from rabiomarkers.change.by_response import by_response_step, change_by_response
 from rabiomarkers.files import read_table, write_table
@@ -141,7 +142,9 @@ def test_a_planned_feature_nobody_has_a_pair_of_does_not_count_as_a_test():
 )
 def test_of_one_group_alone_there_are_medians_and_a_reason(responders, others, note):  # C14
     outcomes = outcomes_of(groups_of(responders, others))
-    (row,) = rows_of(deltas_of({patient: 1.0 * place for place, patient in enumerate(outcomes["patient_id"])}), outcomes)
+    (row,) = rows_of(
+        deltas_of({patient: 1.0 * place for place, patient in enumerate(outcomes["patient_id"])}), outcomes
+    )
     assert row["note"] == note
     assert row["test"] == "not tested"
     assert all(pd.isna(row[name]) for name in NUMBERS)
@@ -194,7 +197,9 @@ def test_without_a_pair_the_table_is_empty():
 
 def test_responders_and_others_exchanged_turn_the_estimate_and_keep_p():  # C13
     random = np.random.default_rng(2)
-    deltas = pd.concat([deltas_of(dict(zip(groups_of(4, 6), random.normal(size=10).round(1), strict=True)), name) for name in "AB"])
+    deltas = pd.concat(
+        [deltas_of(dict(zip(groups_of(4, 6), random.normal(size=10).round(1), strict=True)), name) for name in "AB"]
+    )
     flags = groups_of(4, 6)
     one, other = (
         change_by_response(deltas, outcomes_of(groups))
@@ -246,3 +251,9 @@ def test_under_nivolumab_cytolysis_rises_further_in_responders_than_under_progre
     groups = {group: change[response == group] for group in ("PRCR", "PD", "SD")}
     assert groups["PRCR"].mean() == pytest.approx(1.35, rel=0.02)  # the data set's README
     assert groups["PD"].mean() == pytest.approx(0.20, rel=0.04)
+    assert (row["n_responders"], row["n_non_responders"]) == (groups["PRCR"].size, groups["PD"].size)
+    assert row["median_responders"] == pytest.approx(groups["PRCR"].median(), abs=1e-12)
+    exact = mannwhitneyu(groups["PRCR"], groups["PD"], method="exact")  # SciPy's own count: no change is tied
+    assert row["p_value"] == pytest.approx(exact.pvalue, rel=1e-12)
+    differences = groups["PRCR"].to_numpy()[:, None] - groups["PD"].to_numpy()
+    assert row["estimate"] == pytest.approx(np.median(differences), rel=1e-9)

@@ -105,7 +105,9 @@ def test_limits_run_on_smoothly_where_t_is_huge(factor):
     t_wanted = factor * LARGE_T
     values = noise + t_wanted * noise.std(ddof=1) / math.sqrt(10)
     t_value = values.mean() / values.std(ddof=1) * math.sqrt(10)
-    (low,), (high,) = (limit * math.sqrt(10) / hedges_correction(9) for limit in standardised_change_intervals([values]))
+    (low,), (high,) = (
+        limit * math.sqrt(10) / hedges_correction(9) for limit in standardised_change_intervals([values])
+    )
     assert low / t_value == pytest.approx(0.5477620631, abs=6 / t_value**2)
     assert high / t_value == pytest.approx(1.4538366024, abs=6 / t_value**2)
 
