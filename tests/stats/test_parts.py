@@ -180,6 +180,16 @@ def test_the_whole_is_the_same_in_ilr_coordinates(change):
     np.testing.assert_allclose(turned.estimate, told.estimate, atol=1e-9)
 
 
+def test_changes_that_cancel_have_no_length_in_any_coordinates():
+    random = np.random.default_rng(3)
+    for _ in range(50):
+        half = random.integers(-40, 41, size=(3, 5)) / 10
+        centred = np.vstack([half, -half]) - np.vstack([half, -half]).mean(axis=1, keepdims=True)
+        told, turned = whole_change(centred), whole_change(ilr(np.exp(centred)))
+        assert (told.estimate, turned.estimate) == (0.0, 0.0)
+        assert told.p_count == turned.p_count == 64
+
+
 @given(changes_of_patients, st.randoms(use_true_random=False))
 def test_c12_the_order_of_patients_and_parts_does_not_change_the_whole(change, random):
     patients, parts = (random.sample(range(size), size) for size in change.shape)
