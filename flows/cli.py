@@ -176,6 +176,9 @@ def predict(
 ) -> None:
     """Apply the frozen models of RESULTS to the patients of another study; nothing is fitted again.
 
+    The CSV says of each patient how far they lie from those a model was trained on. A model that does not fit the study (features
+    missing, another unit or scale) gives the reason. Where responses are known, OUT.validation.json tells how well the models did.
+
     Example: rabiomarkers predict results/ra-pd1 studies/next --out next.csv
     """
     with _errors_told():
@@ -186,7 +189,9 @@ def predict(
         if not out.name:
             raise typer.BadParameter(f"{str(out)!r} names no file", param_hint="--out")
         request = StudyRequest(study=study, out=out.with_suffix(""))
-        predict_study(results, request.open(), request.store(), out, progress=terminal_progress(tell))
+        applied = predict_study(results, request.open(), request.store(), out, progress=terminal_progress(tell))
+        for line in applied.words:
+            tell.print(line, markup=False, highlight=False, soft_wrap=True)
         typer.echo(out)
 
 

@@ -81,7 +81,7 @@ def test_a_planned_change_that_moved_is_told_and_an_exploratory_one_is_not(cuts)
 def test_another_verdict_is_told_also_where_a_model_was_not_fitted(cuts):
     edit_json(cuts[1], "summary.json", lambda told: told["models"].pop())
     (line,) = compare_results(*cuts)
-    assert line.startswith("model ridge_change: ")
+    assert line.startswith("model fusion_both: ")
     assert line.endswith("-> not fitted")
 
 

@@ -26,21 +26,25 @@ def made(tmp_path):
     for stem in ("ledger", "deltas", "failed"):
         write_table(pd.DataFrame({"patient_id": ["P1"]}), folder / f"{stem}.parquet")
     write_json({"seed": 1}, folder / "provenance.json")
-    write_json([], folder / "frozen.json")
     return {path.stem: path for path in folder.iterdir()}
 
 
 def test_tables_lie_as_parquet_and_the_small_ones_also_as_csv(made, step, tmp_path):
-    out = publish(made, made["provenance"], [step], tmp_path / "results")
+    models = {name: tmp_path / name.rpartition(".")[2] for name in ("ridge.skops", "ridge.md")}
+    for name, path in models.items():
+        path.write_text(name)
+    out = publish(made, models, made["provenance"], [step], tmp_path / "results")
     names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     assert names == {
         "deltas.parquet",
         "ledger.csv",
         "ledger.parquet",
-        "models/frozen.json",
+        "models/ridge.md",
+        "models/ridge.skops",
         "provenance.json",
         "run.json",
     }
+    assert (out / "models" / "ridge.md").read_text() == "ridge.md"
     told = json.loads((out / "run.json").read_text())
     assert told == {
         "seed": 1,
@@ -49,20 +53,20 @@ def test_tables_lie_as_parquet_and_the_small_ones_also_as_csv(made, step, tmp_pa
 
 
 def test_what_a_killed_run_left_is_cleared_and_the_old_results_are_gone(made, step, tmp_path):
-    out = publish(made, made["provenance"], [step], tmp_path / "results")
+    out = publish(made, {}, made["provenance"], [step], tmp_path / "results")
     (out / "stale.csv").write_text("old")
     (tmp_path / ".results.new-killed").mkdir()
-    publish(made, made["provenance"], [step], out)
+    publish(made, {}, made["provenance"], [step], out)
     assert not (out / "stale.csv").exists()
     assert not (tmp_path / ".results.new-killed").exists()
 
 
 def test_a_failure_in_the_middle_leaves_the_old_results(made, step, tmp_path):
-    out = publish(made, made["provenance"], [step], tmp_path / "results")
+    out = publish(made, {}, made["provenance"], [step], tmp_path / "results")
     before = sorted(path.name for path in out.iterdir())
     made["deltas"].unlink()
     with pytest.raises(FileNotFoundError):
-        publish(made, made["provenance"], [step], out)
+        publish(made, {}, made["provenance"], [step], out)
     assert sorted(path.name for path in out.iterdir()) == before
 
 

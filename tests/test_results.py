@@ -21,7 +21,7 @@ def results(folder):
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_has_the_columns_and_types_it_promises(results, name):
     frame, table = getattr(results, name), TABLES[name][1]
-    assert len(frame) or name == "courses"  # of studies with more than two timepoints
+    assert len(frame) or name in ("courses", "calibration")  # of more than two timepoints, of many patients
     pd.testing.assert_frame_equal(frame[list(table.columns)], table.check(frame)[list(table.columns)])
 
 

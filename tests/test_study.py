@@ -134,6 +134,16 @@ def test_a_design_that_no_search_finds_is_told_before_anything_is_computed(folde
     assert "give the protocol's own stages" in str(problem)
 
 
+def test_an_option_that_a_model_does_not_take_is_told_before_anything_is_computed(folder):
+    (folder / "study.yaml").write_text(
+        "name: tiny\nprediction:\n  models:\n    - {name: ridge_baseline, options: {penalty: -1, depth: 3}}\n"
+    )
+    (problem,) = check_study(folder)
+    assert (problem.file, problem.column) == ("study.yaml", "prediction.models.0.options")
+    assert "'depth' is not one; penalty is -1" in str(problem)
+    assert "It takes penalty (a number above 0, on the mean loss)." in str(problem)
+
+
 def test_a_data_root_relative_to_the_study_holds_files_and_never_shows_its_place(folder, tmp_path):
     root = tmp_path / "archive"
     root.mkdir()

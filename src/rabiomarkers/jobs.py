@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rabiomarkers.assays import ASSAYS, Assay
 from rabiomarkers.knowledge import config_path
+from rabiomarkers.response.step import outcome_step
 from rabiomarkers.store import Job, StepResult, Store, path_digest
 from rabiomarkers.study import SampleFile, Study
 
@@ -80,3 +81,15 @@ def _config(files: Mapping[str, str]) -> dict[str, Path]:
 def _beside(file: SampleFile, columns: tuple[str, ...]) -> dict[str, Path]:
     """The files that the sheet names beside the file itself."""
     return {column: path for column in columns if (path := getattr(file, column)) is not None}
+
+
+def response_job(study: Study, tables: Mapping[str, Path]) -> Job:
+    """Judges the response of the study's patients; `tables` as `study_tables` gives them."""
+    response = study.settings.response
+    clinical = {name: tables[name] for name in CLINICAL_TABLES if name in tables}
+    return Job(
+        name="judge response",
+        step=outcome_step,
+        inputs=clinical | {"historical": config_path("historical/clinical_reference.csv")},
+        parameters={"rules": response.rules, "seed": study.settings.seed, **response.endpoints},
+    )

@@ -22,15 +22,17 @@ from rabiomarkers.features.multimodal import multimodal_step
 from rabiomarkers.features.tidy import join_step
 from rabiomarkers.files import read_table
 from rabiomarkers.ingest.ledger import ledger_step
-from rabiomarkers.jobs import CLINICAL_TABLES, input_digests, pieces, read_job, score_jobs, stages, study_tables
-from rabiomarkers.knowledge import config_path
-from rabiomarkers.predict.models import model_step
+from rabiomarkers.jobs import input_digests, pieces, read_job, response_job, score_jobs, stages, study_tables
+from rabiomarkers.predict.collect import collect_step
+from rabiomarkers.predict.learning_curve import learning_step
+from rabiomarkers.predict.models import FROZEN, model_step
+from rabiomarkers.predict.stability import stability_step
 from rabiomarkers.progress import SILENT, Progress
 from rabiomarkers.provenance import provenance_step, run_record
 from rabiomarkers.publish import publish
+from rabiomarkers.report.model_card import card_step
 from rabiomarkers.report.page import report_step
 from rabiomarkers.report.summary import summary_step
-from rabiomarkers.response.step import outcome_step
 from rabiomarkers.store import Job, StepResult, Store
 from rabiomarkers.study import Study
 
@@ -124,7 +126,8 @@ def predict_response(
     joined = _join(study, batches, tables, steps)
     changes = _test_changes(study, joined, steps)
     made = [joined, changes, *_analyse(study, batches, tables, joined, changes, steps)]
-    parts = _files(*made)
+    fitted, judged = _predict(study, _files(*made) | {"samples": tables["samples"]}, steps)
+    parts = _files(*made, *judged)
     record = run_record(study, input_digests(study))
     provenance = steps.run("record provenance", provenance_step, {}, record=record)
     settings = study.settings
@@ -138,10 +141,16 @@ def predict_response(
     )
     parts |= _files(summary, provenance)
     report = steps.run("write report", report_step, parts)
+    told: dict[str, Path] = {
+        name: parts[name] for name in ("summary", "coefficients", "learning_curve", "sums") if name in parts
+    }
+    cards = steps.run("write model cards", card_step, told)
+    models = {f"{name}.skops": result.file(FROZEN) for name, result in fitted.items() if FROZEN in result.digests}
+    models |= {name: cards.file(name) for name in cards.digests}
     shared = {"features": parts["features"], "samples": tables["samples"], "outcomes": parts["outcomes"]}
     multimodal = steps.run("join modalities", multimodal_step, shared)
     taken = [*(step for batch in batches for step in batch.steps), *steps.done]
-    call("publish", publish, parts | _files(report, multimodal), parts["provenance"], taken, out)
+    call("publish", publish, parts | _files(report, multimodal), models, parts["provenance"], taken, out)
     return Run(results=out, steps=tuple(taken))
 
 
@@ -162,10 +171,12 @@ class _Steps:
         self.done: list[StepResult] = []
 
     def run(self, name: str, step: Callable[..., Any], inputs: Mapping[str, Path], **parameters: Any) -> StepResult:
-        job = Job(name=name, step=step, inputs=inputs, parameters=parameters)
-        result: StepResult = self.call(name, run_jobs, name, self.store, [job], progress=self.progress)[0]
-        self.done.append(result)
-        return result
+        return self.run_all(name, [Job(name=name, step=step, inputs=inputs, parameters=parameters)])[0]
+
+    def run_all(self, label: str, jobs: Sequence[Job]) -> list[StepResult]:
+        results: list[StepResult] = self.call(label, run_jobs, label, self.store, jobs, progress=self.progress)
+        self.done += results
+        return results
 
 
 def _join(study: Study, batches: Sequence[BatchFeatures], tables: Mapping[str, Path], steps: _Steps) -> StepResult:
@@ -201,7 +212,7 @@ def _analyse(
     changes: StepResult,
     steps: _Steps,
 ) -> tuple[StepResult, ...]:
-    """Ledger and outcomes, all about the change, and models."""
+    """Ledger and outcomes, and all about the change."""
     settings = study.settings
     ledger = steps.run(
         "account for samples",
@@ -209,36 +220,13 @@ def _analyse(
         {"samples": tables["samples"], "patients": tables["patients"], "failed": joined.file("failed.parquet")},
         timepoints=list(settings.timepoint_names),
     )
-    clinical = {name: tables[name] for name in CLINICAL_TABLES if name in tables}
-    response = settings.response
-    outcomes = steps.run(
-        "judge response",
-        outcome_step,
-        clinical | {"historical": config_path("historical/clinical_reference.csv")},
-        rules=response.rules,
-        seed=settings.seed,
-        **response.endpoints,
-    )
+    (outcomes,) = steps.run_all("judge response", [response_job(study, tables)])
     judged = outcomes.file("outcomes.parquet")
-    models = steps.run(
-        "fit models",
-        model_step,
-        {
-            "features": joined.file("features.parquet"),
-            "deltas": changes.file("deltas.parquet"),
-            "outcomes": judged,
-        },
-        contrast=list(settings.contrast),
-        names=list(settings.plan.primary),
-        seed=settings.seed,
-        **settings.prediction.model_dump(mode="json"),
-    )
     return (
         ledger,
         outcomes,
         *_explain_changes(study, joined, changes, judged, steps),
         *_compare_wholes(study, batches, tables["samples"], joined.file("failed.parquet"), judged, steps),
-        models,
     )
 
 
@@ -320,6 +308,48 @@ def _compare_wholes(
         **contrast,
     )
     return distances, communities, compositions
+
+
+def _predict(
+    study: Study, tables: Mapping[str, Path], steps: _Steps
+) -> tuple[dict[str, StepResult], tuple[StepResult, ...]]:
+    """Each model by itself, by name; and all of them side by side, with what more patients would bring."""
+    settings = study.settings.prediction
+    options = {"contrast": list(study.settings.contrast), "seed": study.settings.seed}
+    shared = settings.model_dump(mode="json", include={"penalty", "permutations", "maximum_features", "bootstraps"})
+    known = {name: tables[name] for name in ("features", "deltas", "outcomes")}
+    jobs = [
+        Job(
+            name=f"fit {model.name}",
+            step=model_step,
+            inputs=known | {"samples": tables["samples"]},
+            parameters={
+                "model": model.model_dump(mode="json"),
+                "primary": model.name == settings.primary,
+                "planned": list(study.settings.plan.primary),
+                **shared,
+                **options,
+            },
+        )
+        for model in settings.models
+    ]
+    fitted = dict(zip([model.name for model in settings.models], steps.run_all("fit models", jobs), strict=True))
+    files = {
+        f"{name}:{Path(file).stem}": result.file(file)
+        for name, result in fitted.items()
+        for file in result.digests
+        if file != FROZEN
+    }
+    collected = steps.run("compare models", collect_step, files, names=list(fitted))
+    larger = steps.run(
+        "simulate larger trials",
+        learning_step,
+        {"models": collected.file("models.json")},
+        simulations=settings.simulations,
+        seed=study.settings.seed,
+    )
+    stability = steps.run("describe stability", stability_step, known, **options)
+    return fitted, (collected, larger, stability)
 
 
 def _newly_read(split: StepResult, scored: Sequence[StepResult]) -> StepResult:

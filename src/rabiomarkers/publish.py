@@ -23,6 +23,10 @@ AS_CSV = (
     "power",
     "outcomes",
     "predictions",
+    "coefficients",
+    "batch_validation",
+    "stability",
+    "learning_curve",
     "ledger",
     "qc",
     "toxicity",
@@ -31,13 +35,21 @@ AS_CSV = (
 NOT_SHOWN = frozenset({"failed"})  # told by the ledger
 
 
-def publish(files: Mapping[str, Path], provenance: Path, steps: Sequence[StepResult], out: Path) -> Path:
+def publish(
+    files: Mapping[str, Path],
+    models: Mapping[str, Path],
+    provenance: Path,
+    steps: Sequence[StepResult],
+    out: Path,
+) -> Path:
     """Put the steps' files, the CSVs of the small tables and `run.json` where users look for them.
 
     Parameters
     ----------
     files
         What the steps wrote, by stem.
+    models
+        What goes into the folder `models`: frozen models and their cards, by file name.
     out
         The results folder; replaced in one move, so that a reader finds the old state or the new one.
 
@@ -55,7 +67,7 @@ def publish(files: Mapping[str, Path], provenance: Path, steps: Sequence[StepRes
             shutil.rmtree(leftover)
         new = Path(tempfile.mkdtemp(prefix=f".{out.name}.new-", dir=out.parent))
         new.chmod(0o755)
-        _fill(new, files)
+        _fill(new, files, models)
         write_json(read_json(provenance) | {"steps": [_told(step) for step in steps]}, new / "run.json")
         replace_folder(new, out)
     return out
@@ -72,17 +84,16 @@ def refuse_foreign_folder(out: Path) -> None:
         raise ResultsError(f"{out.name!r} is a file; results need a folder. Choose another --out.")
 
 
-def _fill(new: Path, files: Mapping[str, Path]) -> None:
+def _fill(new: Path, files: Mapping[str, Path], models: Mapping[str, Path]) -> None:
     for stem, path in sorted(files.items()):
         if stem in NOT_SHOWN:
             continue
         if stem in AS_CSV:
             write_csv(read_table(path), new / f"{stem}.csv")
-        if stem == "frozen":
-            (new / "models").mkdir()
-            shutil.copyfile(path, new / "models" / "frozen.json")
-        else:
-            shutil.copyfile(path, new / path.name)
+        shutil.copyfile(path, new / path.name)
+    (new / "models").mkdir()
+    for name, path in sorted(models.items()):
+        shutil.copyfile(path, new / "models" / name)
 
 
 def _told(step: StepResult) -> dict[str, object]:

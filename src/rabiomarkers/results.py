@@ -29,7 +29,16 @@ from rabiomarkers.tables.changes import (
     SINGLES,
 )
 from rabiomarkers.tables.outcomes import OUTCOMES, REMARKS, SUMS, SURVIVAL, TIMELINE, TOXICITY
-from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
+from rabiomarkers.tables.predictions import (
+    BATCH_VALIDATION,
+    CALIBRATION,
+    COEFFICIENTS,
+    DECISION_CURVE,
+    LEARNING_CURVE,
+    PERMUTATIONS,
+    PREDICTIONS,
+    STABILITY,
+)
 from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
 from rabiomarkers.tables.table import Table, words
 
@@ -54,6 +63,12 @@ TABLES: Mapping[str, tuple[str, Table, str]] = {
     "outcomes": ("outcomes.parquet", OUTCOMES, "patient"),
     "predictions": ("predictions.parquet", PREDICTIONS, "patient and model, out of fold"),
     "permutations": ("permutations.parquet", PERMUTATIONS, "model and relabelling"),
+    "coefficients": ("coefficients.parquet", COEFFICIENTS, "model and feature"),
+    "calibration": ("calibration.parquet", CALIBRATION, "model and group of patients"),
+    "decision_curve": ("decision_curve.parquet", DECISION_CURVE, "model and threshold"),
+    "batch_validation": ("batch_validation.parquet", BATCH_VALIDATION, "model and batch"),
+    "stability": ("stability.parquet", STABILITY, "feature set and feature"),
+    "learning_curve": ("learning_curve.parquet", LEARNING_CURVE, "model, effect and number of patients"),
     "ledger": ("ledger.parquet", LEDGER, "patient, timepoint, compartment and assay"),
     "qc": ("qc.parquet", QC, "sample and measure"),
     "distances": ("distances.parquet", DISTANCES, "two stool samples"),
@@ -154,6 +169,36 @@ class Results:
     def permutations(self) -> pd.DataFrame:
         """The AUC of each model under each relabelling of the patients."""
         return self._table("permutations")
+
+    @cached_property
+    def coefficients(self) -> pd.DataFrame:
+        """What each model learnt of each feature, fitted to all patients."""
+        return self._table("coefficients")
+
+    @cached_property
+    def calibration(self) -> pd.DataFrame:
+        """Forecast and observed share of responders in groups of patients, by model; only where it is estimable."""
+        return self._table("calibration")
+
+    @cached_property
+    def decision_curve(self) -> pd.DataFrame:
+        """Net benefit of each model, of treating everybody and of treating nobody, by threshold."""
+        return self._table("decision_curve")
+
+    @cached_property
+    def batch_validation(self) -> pd.DataFrame:
+        """Each batch forecast by a model of the others."""
+        return self._table("batch_validation")
+
+    @cached_property
+    def stability(self) -> pd.DataFrame:
+        """How often a feature is among the best in halves of the patients: a description, no signature."""
+        return self._table("stability")
+
+    @cached_property
+    def learning_curve(self) -> pd.DataFrame:
+        """What simulated trials of more patients would show."""
+        return self._table("learning_curve")
 
     @cached_property
     def ledger(self) -> pd.DataFrame:
@@ -291,16 +336,18 @@ class Results:
         return document
 
     @property
-    def frozen_models(self) -> list[dict[str, Any]]:
-        """The models as plain numbers, for patients of another study."""
-        path = self._file("models/frozen.json")
-        try:
-            models = read_json(path)
-        except ValueError as error:
-            raise ResultsError(_damaged(path)) from error
-        if not isinstance(models, list) or not all(isinstance(model, dict) and "name" in model for model in models):
-            raise ResultsError(_damaged(path))
-        return models
+    def model_files(self) -> list[Path]:
+        """The frozen models, one file each, in the order of their names; `read_frozen` reads one.
+
+        Raises ResultsError for results of a version that kept them otherwise.
+        """
+        found = sorted((self.folder / "models").glob("*.skops"))
+        if not found and (self.folder / "models" / "frozen.json").is_file():
+            raise ResultsError(
+                f"The results folder {str(self.folder)!r} holds its models as frozen.json, as an earlier version wrote them. "
+                "`rabiomarkers run STUDY --out RESULTS` writes them anew; steps that are already computed are not computed again."
+            )
+        return found
 
     def _file(self, name: str) -> Path:
         path = self.folder / name

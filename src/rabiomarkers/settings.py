@@ -275,15 +275,84 @@ class ChangeSettings(Settings):
     """Of the smallest detectable change."""
 
 
+class ModelSettings(Settings):
+    """One model of response, named before the data are seen."""
+
+    name: Name
+    """Under which its results stand."""
+    kind: Literal["intercept", "signature", "ridge", "ridge_nested", "elastic_net", "firth", "fusion", "boosting"] = (
+        "ridge"
+    )
+    feature_set: Literal["none", "baseline", "change", "both"] = "baseline"
+    """The values before treatment, how they changed, or both; none for the model that only knows how many respond."""
+    features: tuple[Planned, ...] = ()
+    """Names or patterns, as in the plan; none named: the plan's primary features."""
+    compartment: Literal["tumour", "blood", "faecal"] | None = None
+    """Only features of this one; null: of all."""
+    options: dict[Name, bool | int | float | str | tuple[float, ...]] = {}
+    """What the kind of model can be told, such as `penalty` of a ridge."""
+
+    @model_validator(mode="after")
+    def _knows_something(self) -> Self:
+        if (self.kind == "intercept") != (self.feature_set == "none"):
+            raise wrong(
+                "feature_set none for the kind intercept, and for no other",
+                "correct the feature_set of the model",
+            )
+        return self
+
+
 class PredictionSettings(Settings):
     """How the models of response are fitted and judged."""
 
-    penalty: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    """Ridge penalty (lambda per patient)."""
-    permutations: Annotated[int, Field(ge=1)] = 1_000
+    models: tuple[ModelSettings, ...] = (
+        ModelSettings(name="intercept", kind="intercept", feature_set="none"),
+        ModelSettings(name="signature_baseline", kind="signature"),
+        ModelSettings(name="ridge_baseline"),
+        ModelSettings(name="ridge_change", feature_set="change"),
+        ModelSettings(name="fusion_both", kind="fusion", feature_set="both"),
+    )
+    primary: Name = "ridge_baseline"
+    """The model whose p counts by itself; those of the others are corrected for one another (Holm)."""
+    penalty: Above = 1.0
+    """Penalty of models that shrink (lambda per patient), where their options name no other."""
+    permutations: Positive = 1_000
     """Relabellings drawn where there are too many to enumerate."""
-    maximum_features: Annotated[int, Field(ge=1)] = 5
-    """Most features of one model."""
+    maximum_features: Positive = 5
+    """Most features of one model; of values before treatment and of changes each so many."""
+    bootstraps: Positive = 2_000
+    """Draws of patients behind the intervals."""
+    simulations: Positive = 200
+    """Trials simulated for each number of patients of the learning curve."""
+
+    @model_validator(mode="after")
+    def _models_have_names_of_their_own(self) -> Self:
+        names = [model.name for model in self.models]
+        if len(set(names)) < len(names):
+            raise wrong("each model named once", "give every model a name of its own")
+        if self.primary not in names:
+            raise wrong(f"one of the models {', '.join(names)}", "name one of them as primary, or add the model")
+        return self
+
+
+PLAN_SCHEMA = 2
+"""Which settings the plan's hash covers: a new number whenever `PLANNED` changes, as every hash does then."""
+
+PLANNED: Any = {
+    "contrast": True,
+    "timepoints": True,
+    "plan": {"primary", "secondary", "families", "secondary_correction", "chain", "infiltration"},
+    "change": {"test", "exploratory_test", "level"},
+    "composition": {"minimum_prevalence", "balances"},
+    "signatures": True,
+    "expression": True,
+    "cells": True,
+    "stool": True,
+    "sdtm": {"evaluator", "evaluator_id"},
+    "response": True,
+    "prediction": {"models", "primary", "penalty", "maximum_features"},
+}
+"""What decides a value, a test, a response or a model; not what only tells more of them (draws, flips), nor where files lie."""
 
 
 class StudySettings(Settings):
@@ -340,9 +409,11 @@ class StudySettings(Settings):
 
     @property
     def plan_hash(self) -> str:
-        """sha256 of all that must be fixed before the data are seen: plan, contrast, tests and rules of response."""
-        told = self.model_dump(mode="json", include={"plan", "contrast", "change", "composition", "response"})
-        told["plan"].pop("registered")
+        """sha256 of all settings that must be fixed before the data are seen: those of `PLANNED`.
+
+        It covers what `study.yaml` says, not what the files of `config/` (signatures, taxa) hold.
+        """
+        told = {"schema": PLAN_SCHEMA, **self.model_dump(mode="json", include=PLANNED)}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property

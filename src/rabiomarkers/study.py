@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rabiomarkers.config import read_settings
-from rabiomarkers.errors import InputError, Problem, StatisticsError
+from rabiomarkers.errors import InputError, PredictionError, Problem, StatisticsError
 from rabiomarkers.ingest.abundance import read_abundance
 from rabiomarkers.ingest.blood_counts import read_blood_counts
 from rabiomarkers.ingest.cells import read_single_cells
@@ -214,7 +214,12 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
         raise InputError(outside)
     settings, problems = read_settings(folder / SETTINGS)
     usable = settings or StudySettings(name="unreadable")
-    problems += [*_data_root_problems(folder, usable), *_signature_problems(usable), *_design_problems(usable)]
+    problems += [
+        *_data_root_problems(folder, usable),
+        *_signature_problems(usable),
+        *_design_problems(usable),
+        *_model_problems(usable),
+    ]
     tables, found = _clinical_tables(folder, usable)
     problems += found
     known = set(tables.patients["patient_id"])
@@ -344,6 +349,26 @@ def _design_problems(settings: StudySettings) -> Iterator[Problem]:
             expected="rates that a two-stage design can tell apart",
             remedy="correct the rates, or give the protocol's own stages",
         )
+
+
+def _model_problems(settings: StudySettings) -> Iterator[Problem]:
+    """Options that a kind of model does not take would stop the run after all features are computed."""
+    told = [(place, model) for place, model in enumerate(settings.prediction.models) if model.options]
+    if not told:
+        return
+    from rabiomarkers.predict.registry import build_model  # loads scikit-learn, which a study without options need not
+
+    for place, model in told:
+        try:
+            build_model(model.kind, ("tumour:any",), model.options)
+        except PredictionError as error:
+            yield Problem(
+                file=SETTINGS,
+                column=f"prediction.models.{place}.options",
+                found=str(error),
+                expected=f"options of the kind {model.kind}",
+                remedy="correct or remove the option",
+            )
 
 
 def _tables_outside(folder: Path) -> list[Problem]:

@@ -68,7 +68,9 @@ def test_intervals_cover_with_the_level_they_claim(test, noise, n):
     sets = 5_000
     told = TESTS[test](3.0 + NOISE[noise](np.random.default_rng(13), (sets, n))).dropna(subset="ci_low")
     missed = float(((told["ci_low"] > 3.0) | (told["ci_high"] < 3.0)).mean())
-    assert missed <= at_most(1 - told["ci_level"].iloc[0], sets)
+    assert missed <= at_most(
+        float((1 - told["ci_level"]).mean()), sets
+    )  # rows with equal differences have their own level
 
 
 @pytest.mark.calibration

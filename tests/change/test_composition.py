@@ -10,6 +10,7 @@ from rabiomarkers.change.composition import (
     MOVED,
     NOT_SHOWN,
     RARE,
+    RATIO_MOVED,
     TOGETHER,
     VERDICTS,
     WHOLE,
@@ -88,7 +89,7 @@ def test_four_pairs_cannot_reach_five_percent_and_this_is_said():
     told = table(*blood(patients=4))
     assert set(told["verdict"]) == {CANNOT}
     assert set(told["p_floor"]) == {0.125}
-    assert told["note"].str.contains("the smallest p of 4 pairs is 0.125").all()
+    assert told["note"].str.contains("cannot reach 0.05: with 4 pairs no p is below 0.125").all()
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------
@@ -131,9 +132,19 @@ def test_q_is_corrected_within_each_coordinate_over_the_parts_tested():
 def test_two_parts_have_one_ratio_and_no_verdict_on_either():
     counts, samples = blood()
     told = table(counts[["CD4", "CD8"]], samples)
-    assert verdicts(told) == {"CD4": DEPENDS, "CD8": DEPENDS}
+    assert verdicts(told) == verdicts(told, "median") == {"CD4": RATIO_MOVED, "CD8": RATIO_MOVED}
+    ratio = told[told["coordinate"] == "clr"].set_index("part")
+    assert ratio.loc["CD4", "p_value"] == ratio.loc["CD8", "p_value"] == ratio.loc["CD8", "q_value"] == 2 / 2**10
+    assert ratio.loc["CD8", "estimate"] == -ratio.loc["CD4", "estimate"] > 0
     assert told.loc[told["coordinate"] == "clr", "note"].str.contains("only their ratio is known").all()
     assert verdicts(told, "whole") == {WHOLE: MOVED}
+
+
+@pytest.mark.parametrize(("patients", "verdict"), [(10, NOT_SHOWN), (4, CANNOT)])
+def test_a_ratio_that_did_not_move_is_said_as_of_any_part(patients, verdict):
+    counts, samples = blood(patients=patients, rise=1.0, seed=3)
+    told = table(counts[["CD4", "CD8"]], samples)
+    assert set(verdicts(told).values()) == {verdict}
 
 
 def test_relative_abundances_have_no_draws_and_say_so():

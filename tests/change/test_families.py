@@ -49,6 +49,37 @@ def test_no_feature_can_pass_where_holm_asks_for_too_much():
     assert "no feature can pass at this n" in told["note"]
 
 
+def still(name, n):
+    return pairs_of(name, [(1.0, 1.0)] * n)
+
+
+def test_what_comes_after_a_feature_that_stops_the_sequence_cannot_pass():
+    rows = [*noise("A", 8), *still("B", 8), *noise("C", 8), *noise("D", 4)]
+    told = families(rows, primary=["A", "absent", "B", "C", "D"]).loc["primary"]
+    # of A, C and D, which have a p: C comes after B, and so does D, which could not reach 0.05 anyway
+    assert (told["n_features"], told["n_tests"], told["n_cannot_pass"], told["n_passed"]) == (5, 3, 2, 0)
+    assert told["note"] == "the sequence stops at B, which could not be tested; 2 of 3 tests cannot pass"
+
+
+def test_a_sequence_that_stops_at_its_end_holds_up_nothing():
+    told = families([*noise("A", 8), *still("B", 8)], primary=["A", "B"]).loc["primary"]
+    assert (told["n_tests"], told["n_cannot_pass"]) == (1, 0)
+    assert told["note"] == "the sequence stops at B, which could not be tested"
+
+
+def test_a_sequence_that_stops_at_once_lets_nothing_pass():
+    told = families([*still("A", 8), *noise("B", 8)], primary=["A", "B"]).loc["primary"]
+    assert (told["n_tests"], told["n_cannot_pass"]) == (1, 1)
+    alone = families(still("A", 8), primary=["A"]).loc["primary"]
+    assert (alone["n_tests"], alone["n_cannot_pass"], alone["note"]) == (0, 0, "no feature could be tested")
+
+
+def test_a_secondary_feature_that_did_not_move_holds_up_nothing():
+    told = families([*still("A", 8), *noise("B", 8)], secondary=["*"]).loc["secondary tumour"]
+    assert (told["n_tests"], told["n_cannot_pass"]) == (1, 0)
+    assert pd.isna(told["note"]) or told["note"] == ""
+
+
 def test_a_family_nobody_measured_says_so():
     told = families([], primary=["A"]).loc["primary"]
     assert (told["n_tests"], told["note"]) == (0, "no feature could be tested")

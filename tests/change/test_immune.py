@@ -166,6 +166,22 @@ def test_just_outside_of_what_was_observed_is_said_and_no_more():
     assert immune_adjusted_change([1, 2, 2, 4, 3], [0, 2, 3, 4, 5]).note == ""
 
 
+@pytest.mark.parametrize(
+    ("cells", "extrapolated"),
+    [
+        ([0.1, 2.1, 0.5, 1.7, 1.1], True),  # mean 1.1, the furthest 1 off
+        ([0.02, 2.02, 0.52, 1.52, 1.02], True),  # mean 1.02, the furthest 1 off
+        ([0.2, 1.0, 1.0, 1.0, 2.4], False),  # mean 1.12, the furthest 1.28 off
+        ([0.0, 2.0, 0.5, 1.5, 1.0], False),  # mean 1, the furthest 1 off: as far, and no further
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_extrapolated_is_what_lies_further_off_than_any_patient_however_little(cells, extrapolated, sign):
+    told = immune_adjusted_change([1, 2, 2, 4, 3], sign * np.array(cells))
+    assert told.extrapolated is extrapolated
+    assert told.note.startswith("extrapolated") is extrapolated
+
+
 @pytest.mark.parametrize("cells", [[1.0, 2.0], [1.0, np.inf, 3.0]])
 def test_vectors_that_do_not_fit_are_an_error(cells):
     with pytest.raises(StatisticsError, match="two vectors of one length"):
@@ -225,8 +241,8 @@ def test_without_any_pair_every_row_says_so():
 
 
 def test_a_name_may_carry_its_compartment():
-    assert placed("blood:NLR", "tumour") == ("blood", "NLR")
-    assert placed("CYT_ROONEY_2015:mean", "tumour") == ("tumour", "CYT_ROONEY_2015:mean")
+    assert placed("blood:NLR") == ("blood", "NLR")
+    assert placed("CYT_ROONEY_2015:mean") == ("tumour", "CYT_ROONEY_2015:mean")
 
 
 def test_the_measures_of_infiltration_share_no_gene_with_the_targets():

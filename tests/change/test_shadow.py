@@ -143,6 +143,24 @@ def test_a_normal_p_of_six_pairs_is_caught(monkeypatch):
     assert told["note"] == TOO_MANY
 
 
+def test_of_every_swap_there_is_no_error_and_of_drawn_ones_there_is(monkeypatch):
+    def sometimes(pairs, level, seed):
+        """p small where the first patient rises and the second, or the third and the fourth, do so: 7 of 16 swaps."""
+        up = pairs.change[:, :4] > 0
+        return only_p(np.where((up[:, 0] & up[:, 1]) | (up[:, 2] & up[:, 3]), 0.01, 0.5))
+
+    def seldom(pairs, level, seed):
+        """p small in one of 16 swaps, 0.0625 of them."""
+        return only_p(np.where((pairs.change[:, :4] > 0).all(axis=1), 0.01, 0.5))
+
+    for test, share in ((sometimes, 7 / 16), (seldom, 1 / 16)):
+        monkeypatch.setitem(TESTS, "wrong", test)
+        every, drawn = (shadow(noise(n, seed=6), test="wrong").loc["primary"] for n in (8, 9))
+        assert every["observed"] == share
+        assert every["note"] == TOO_MANY  # 0.0625 is above 0.05, and no chance is in it
+        assert drawn["note"] == (TOO_MANY if test is sometimes else "")
+
+
 # ---- swaps -----------------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +217,14 @@ def test_the_any_rate_is_that_of_the_correction():
 
 def test_a_test_of_its_own_for_exploratory_features_is_told_by_name():
     told = shadow(noise(7, seed=10), exploratory_test="moderated_t")
-    assert told["test"].tolist() == ["moderated_t", "signed_rank", "signed_rank"]
+    assert told["test"].tolist() == ["moderated t", "exact signed-rank", "exact signed-rank"]
+
+
+def test_a_family_with_several_tests_names_them_and_one_without_says_so():
+    rows = [*pairs_of("A", [(1.0, 2.0), (2.0, 2.5), (1.5, 3.5), (0.5, 1.5)])]
+    rows += pairs_of("B", [(1.0, 2.0), (1.0, 2.5), (1.0, 3.5), (1.0, 1.5)])  # no baseline to adjust for
+    told = shadow(table(rows), test="ancova", primary=["absent"], secondary=["*"])
+    assert told["test"].to_dict() == {"primary": "not tested", "secondary tumour": "ANCOVA on the baseline, paired t"}
 
 
 # ---- what must not matter, and what cannot be told -------------------------------------------------------------------

@@ -136,11 +136,11 @@ def test_report_writes_the_same_report_again(command, own_workspace):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", ["summary.json", "changes.parquet", "models/frozen.json"])
+@pytest.mark.parametrize("damage", ["summary.json", "changes.parquet", "models/ridge_baseline.skops"])
 def test_damaged_results_are_told_and_not_a_traceback(command, own_workspace, trial, damage):
     (own_workspace / "results" / damage).write_text("[")
     words = (
-        ("predict", own_workspace / "results", trial) if "frozen" in damage else ("report", own_workspace / "results")
+        ("predict", own_workspace / "results", trial) if "models" in damage else ("report", own_workspace / "results")
     )
     told = command(*words)
     assert told.exit_code == 1

@@ -11,7 +11,11 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
 def test_there_are_notebooks():
-    assert [path.name for path in NOTEBOOKS] == ["01_explore_results.ipynb", "02_paired_change.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == [
+        "01_explore_results.ipynb",
+        "02_paired_change.ipynb",
+        "03_response_models.ipynb",
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

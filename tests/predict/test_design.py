@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from rabiomarkers.errors import PredictionError
-from rabiomarkers.predict.design import design_matrix
+from rabiomarkers.predict.design import design_matrix, without_features
 from rabiomarkers.tables.changes import DELTAS
 from rabiomarkers.tables.samples import FEATURES
 from tests.support.outcomes import whole_outcomes
@@ -157,3 +157,37 @@ def test_empty_tables_give_a_design_without_columns(feature_set):
     design = build(FEATURES.empty(), DELTAS.empty(), outcomes(), feature_set)
     assert design.matrix.shape == (0, 0)
     assert len(design.left_out) == 4
+
+
+def test_values_before_and_their_changes_stand_side_by_side_by_name(table, deltas):
+    design = build(table, deltas, outcomes(), "both", names=("SCORE", "NLR", "nowhere"))
+    assert list(design.matrix.columns) == ["before tumour:SCORE", "before blood:NLR", "change tumour:SCORE"]
+    assert design.matrix["before tumour:SCORE"].tolist() == [0.0, 0.1, 0.2, 0.3]
+    assert design.matrix["change tumour:SCORE"].tolist()[:2] == [0.9, 0.8]
+    assert design.matrix["change tumour:SCORE"].isna().tolist() == [False, False, True, True]
+    assert design.units["before blood:NLR"] == "log2 ratio"
+    refused = {(row["feature"], row["reason"]) for row in design.refused}
+    absent = "not measured in any patient"
+    assert refused == {("before nowhere", absent), ("change nowhere", absent), ("change NLR", absent)}
+
+
+def test_the_columns_of_a_design_name_the_same_design(table, deltas):
+    design = build(table, deltas, outcomes(), "both")
+    again = build(table, deltas, outcomes(), "both", names=list(design.matrix.columns))
+    pd.testing.assert_frame_equal(again.matrix, design.matrix)
+    only = build(table, deltas, outcomes(), "both", names=["change tumour:SCORE"])
+    assert list(only.matrix.columns) == ["change tumour:SCORE"]
+    assert only.refused == ()
+
+
+def test_one_compartment_alone_leaves_out_who_has_no_sample_of_it(table, deltas):
+    design = build(table, deltas, outcomes(), compartment="blood")
+    assert list(design.matrix.columns) == ["blood:NLR"]
+    assert [row["patient_id"] for row in design.left_out] == ["P4"]
+
+
+def test_a_model_without_features_has_every_patient_with_a_response():
+    design = without_features(outcomes(evaluable=[True, True, True, False]))
+    assert design.labels.to_dict() == {"P1": True, "P2": False, "P3": False}
+    assert design.matrix.shape == (3, 0)
+    assert [row["patient_id"] for row in design.left_out] == ["P4"]

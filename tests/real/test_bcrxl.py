@@ -103,6 +103,6 @@ def test_of_four_pairs_the_composition_says_that_it_cannot_reach_five_percent(co
     assert (b_cells["p_value"] == 0.125).all()  # all four fall, by either reference: as far as four pairs go
     assert b_cells["estimate"].to_dict() == pytest.approx({"clr": -0.99, "median": -1.07}, abs=0.005)
     assert b_cells.loc["clr", "share_significant"] == 0.0
-    assert "the smallest p of 4 pairs is 0.125" in b_cells.loc["clr", "note"]
+    assert "cannot reach 0.05: with 4 pairs no p is below 0.125" in b_cells.loc["clr", "note"]
     whole = told[told["part"] == WHOLE].squeeze()
     assert (whole["p_value"], whole["p_floor"]) == (0.125, 0.125)

@@ -25,17 +25,6 @@ for (x in pairs) {
   say("change at the mean baseline", t(x), c(coef(fit)[1], coef(fit)[1] + c(-1, 1) * qt(.975, freedom) * error,
                                           2 * pt(-abs(coef(fit)[1] / error), freedom), freedom, coef(fit)[2]))
 }
-
-# before, after, group (1 first, 0 second)
-triples <- list(rbind(pairs[[1]], c(1, 0, 0, 1, 0, 1, 0)), rbind(pairs[[3]], c(1, 1, 0, 0, 0, 0)),
-                rbind(c(3.2, 4.1, 5.9, 2.2), c(3.9, 6.4, 7.1, 2.8), c(1, 1, 0, 0)))
-for (x in triples) {
-  fit <- lm(x[2, ] ~ x[3, ] + x[1, ])
-  say("adjusted difference of two groups", t(x), c(coef(fit)[2], confint(fit)[2, ], summary(fit)$coefficients[2, 4], fit$df.residual))
-}
-level <- rbind(rep(2, 6), c(2.2, 3.1, 2.7, 4, 3.9, 3.3), c(1, 0, 1, 0, 0, 1))
-out <- t.test(level[2, level[3, ] == 1], level[2, level[3, ] == 0], var.equal = TRUE)
-say("adjusted difference of two groups", t(level), c(-diff(out$estimate), out$conf.int, out$p.value, out$parameter))
 say("versions", 0, 0)
 rows[nrow(rows), 2:3] <- c("base", as.character(packageVersion("base")))
 write.csv(rows, "parametric.csv", row.names = FALSE, quote = FALSE)

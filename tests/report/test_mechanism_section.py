@@ -1,6 +1,7 @@
 """The part of the report about the mechanism: the call, the figure, the links, and what they cannot show."""
 
 from dataclasses import replace
+from math import factorial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from rabiomarkers.report.data import data_of_results
 from rabiomarkers.report.figures.chain import chain_lines
 from rabiomarkers.report.figures.style import Message
 from rabiomarkers.report.sections_mechanism import mechanism_section
+from rabiomarkers.report.summary import answer
+from rabiomarkers.settings import PlanSettings
+from rabiomarkers.stats.rank_correlation import product_sum_counts
 from rabiomarkers.tables.changes import CHAIN, LINKS
 
 NODES = (
@@ -114,13 +118,13 @@ def test_free_text_of_the_plan_cannot_be_markup():
 # ---- the section -----------------------------------------------------------------------------------------------------
 
 
-def section(results, *, chain=None, links=None, called=None):
+def section(results, *, chain=None, links=None, called=None, plan=None):
     data = data_of_results(results)
     changed = replace(
         data,
         chain=CHAIN.empty() if chain is None else chain,
         links=LINKS.empty() if links is None else links,
-        summary={**data.summary, "retinoic_acid": called},
+        summary={**data.summary, "retinoic_acid": called, "plan": plan or {}},
     )
     return mechanism_section(changed).blocks
 
@@ -147,6 +151,36 @@ def test_the_section_holds_the_sentence_the_figure_the_links_and_the_adjusted_nu
     assert row["adjusted change"].startswith("+1.43 units")  # 2.25 - 1.25 * 5.75 / 8.75
     assert row["share"] == "79.5\N{NO-BREAK SPACE}%"
     assert "are no proof of the mechanism" in blocks[2].caption
+
+
+def test_the_correlation_that_ten_patients_show_is_the_one_the_caption_tells(results):
+    """Spearman's rho of ten patients without ties is 1 - sum of squared rank differences / 165; all 10! orders are counted."""
+    ranks = np.arange(1, 11)
+    counts = np.asarray(product_sum_counts(ranks, ranks))
+    rho = np.arange(len(counts)) / 82.5 - 11 / 3  # of each sum of products
+    shares = {at: counts[np.abs(rho) >= at - 1e-9].sum() / factorial(10) for at in rho[(counts > 0) & (rho > 0)]}
+    links = len(PlanSettings().chain) - 1
+    alone, first = (min(at for at, share in shares.items() if share <= level) for level in (0.05, 0.05 / links))
+    assert links == 4
+    caption = section(results, chain=chain_of(**MOVED), links=links_of(**MOVED))[1].caption
+    assert f"a link tested alone is seen from a correlation of {alone:.2f} on" in caption
+    assert f"the first of four links (Holm asks it for p of 0.0125) from {first:.2f} on" in caption
+
+
+def test_the_mechanism_begins_with_the_sentence_of_the_front_page(results):
+    for called in (None, {}, {"call": "no response", "sentence": "Said."}):
+        summary = {"primary": [], "retinoic_acid": called}
+        assert section(results, called=called)[0].text == answer(summary)[1]
+    marked = section(results, called={"sentence": "Said."}, plan={"registered": False})
+    assert marked[0].text == "The plan is not the one that was registered, so every feature is exploratory. Said."
+
+
+def test_the_adjusted_change_is_said_to_be_an_intercept_and_not_patients(results):
+    adjusted = adjusted_table(
+        deltas(RA=[1.0, 2.0, 2.0, 4.0], MDSC=[-1.0, 1.0, 2.0, 3.0]), features=["RA"], infiltration=["blood:MDSC"]
+    )
+    note = section(results, called={"sentence": "Said.", "adjusted": adjusted.to_dict("records")})[1].note
+    assert "its intercept; there need be no such patient" in note
 
 
 def test_a_link_that_few_patients_cannot_show_says_cannot_reach(results):

@@ -8,7 +8,7 @@ import pytest
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.report.data import data_of_results
 from rabiomarkers.report.page import render, report_step, write_report
-from rabiomarkers.report.sections_models import _reasons
+from rabiomarkers.report.tables_of_models import _reasons
 from rabiomarkers.results import open_results
 from tests.support.synthetic_results import INJECTION, Invented, make_results
 
@@ -106,8 +106,20 @@ def test_the_figures_offer_no_upload(page):
 def test_every_figure_has_its_place_and_its_caption(page):
     places = {attributes["id"] for attributes in page.all("div") if "plot" in attributes.get("class", "")}
     drawn = {attributes["data-figure"] for attributes in page.all("script") if "data-figure" in attributes}
-    names = {"ledger", "waterfall", "forest", "pairs", "ordination", "null-1", "null-2", "quality", "spider", "swimmer"}
+    names = {
+        "ledger",
+        "waterfall",
+        "forest",
+        "pairs",
+        "ordination",
+        "null-primary",
+        "null-1",
+        "quality",
+        "spider",
+        "swimmer",
+    }
     names |= {"survival-pfs", "survival-os", "survival-response-duration"}
+    names |= {"coefficients", "decision-curve", "learning-curve", "stability-baseline", "stability-change"}
     names |= {"interaction", "composition-blood-cell-types", "composition-faecal-taxa"}
     assert {f"figure-{name}" for name in names} <= places == drawn
     captions = {attributes["id"] for attributes in page.all("figcaption")}
@@ -183,7 +195,9 @@ def test_who_was_left_out_of_a_model_is_told_by_reason():
     )
 
 
-@pytest.mark.parametrize(("lesions", "risk"), [(True, "RECIST 1.1 by fixed rules"), (False, "not known here")])
+@pytest.mark.parametrize(
+    ("lesions", "risk"), [(True, "judged by fixed rules from the lesions"), (False, "not known here")]
+)
 def test_the_rating_of_the_outcome_depends_on_who_judged_it(tmp_path, lesions, risk):
     trial = Invented(lesions=lesions, exploratory=0)
     assert risk in Page(render(data_of_results(open_results(make_results(tmp_path / "r", trial))))).text

@@ -2,7 +2,7 @@ import plotly.graph_objects as go
 import pytest
 
 import rabiomarkers as ra
-from rabiomarkers.errors import ResultsError
+from rabiomarkers.errors import ResultsError, TableError
 from rabiomarkers.report import plot
 from rabiomarkers.report.figures.paired import paired_lines
 from tests.support.synthetic_results import Invented, make_results
@@ -33,6 +33,16 @@ def test_every_figure_of_the_report_can_be_had_in_a_notebook(results):
         plot.sensitivity(results),
     ]
     assert all(isinstance(figure, go.Figure) for figure in figures)
+
+
+def test_an_analysis_made_on_demand_can_be_drawn(results):
+    figure = plot.sensitivity(ra.sensitivity(results, "NLR"))
+    assert figure.layout.title.text == "Every analysis of 1 secondary feature (10 pairs as planned)"
+    assert "NLR" in figure.layout.annotations[0].text
+    other = plot.sensitivity(ra.sensitivity(results, "NLR", test="paired_t"))
+    assert "1 exploratory feature" in other.layout.title.text
+    with pytest.raises(TableError, match="lacks the columns"):
+        plot.sensitivity(results.changes)
 
 
 def test_courses_are_drawn_where_a_study_has_more_than_two_timepoints(tmp_path):

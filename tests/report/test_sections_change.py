@@ -1,15 +1,18 @@
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from rabiomarkers.report.blocks import Grid, Picture, Prose
 from rabiomarkers.report.data import LATER, data_of_results
+from rabiomarkers.report.figures.composition import verdict_look
 from rabiomarkers.report.sections_change import change_section, pairs_section
 from rabiomarkers.report.sections_community import composition_section, stool_section
 from rabiomarkers.report.sections_courses import courses_section
 from rabiomarkers.report.sections_families import families_table
 from rabiomarkers.results import open_results
+from rabiomarkers.stats.moderated import MINIMUM_FEATURES
 from rabiomarkers.tables.changes import BY_RESPONSE, CHANGES, COMMUNITY, COMPOSITION, COURSES, FAMILIES
 from tests.support.synthetic_results import INJECTION, Invented, make_results
 
@@ -58,6 +61,11 @@ def cells(table, row):
     """The row of that name, by column."""
     found = next(cells for cells in table.rows if cells[0].partition("\n")[0] == row)
     return dict(zip(table.columns, found, strict=True))
+
+
+def all_rows(section):
+    """The rows of all tables of changes."""
+    return [row for table in grids(section) if "what may be said" in table.columns for row in table.rows]
 
 
 def in_words(section):
@@ -147,6 +155,35 @@ def test_what_a_family_allows_is_told_in_words(data, told, said):
     assert (f"{untested} features more could not be tested" in table.rows[0][2]) == (untested > 0)
 
 
+def test_what_the_table_of_families_notes_is_shown_with_its_pairs(data):
+    """A sequence that an untestable feature stopped can pass nothing, which no count of floors tells."""
+    note = "the sequence stops at A, which could not be tested"
+    families = data.families.assign(note=data.families["note"].mask(data.families["family"] == "primary", note))
+    table = families_table(replace(data, families=families))
+    assert cells(table, "primary")["what this number of pairs allows"] == f"{note}\nwith 9 to 10 pairs"
+    assert cells(table, "secondary blood")["what this number of pairs allows"] == "it can pass"
+
+
+def test_benjamini_hochberg_is_said_to_hold_on_average_and_the_moderated_t_what_it_assumes(data):
+    table = families_table(data)
+    said = next(row[1] for row in table.rows if row[1].startswith("Benjamini-Hochberg"))
+    assert "at most 5 in 100 are false on average" in said
+    assert "independent or positively dependent" in said
+    assert "the features of its compartment and unit share" in table.note
+    assert f"fewer than {MINIMUM_FEATURES} such features" in table.note
+
+
+def test_patients_with_one_sample_are_counted_where_a_test_used_them(data):
+    changes = data.changes.assign(n_single=pd.array([2] + [0] * (len(data.changes) - 1), dtype="Int64"))
+    changes["degrees_of_freedom"] = [8.5] + [np.nan] * (len(changes) - 1)
+    first = changes["feature"].iloc[0]
+    rows = all_rows(change_section(replace(data, changes=changes)))
+    shown = {row[0].partition("\n")[0]: row[2] for row in rows}
+    assert {row[0].partition("\n")[0] for row in rows if row[5].endswith("\n8.50 degrees of freedom")} == {first}
+    assert shown.pop(first).endswith("\nand 2 patients with one sample")
+    assert not any("one sample" in pairs for pairs in shown.values())
+
+
 def test_a_note_of_a_plan_that_was_not_registered_stays_beside_a_floor(five):
     note = "the plan is not the one that was registered; cannot reach 0.05: with 5 pairs no p is below 0.0625"
     table = grid(change_section(replace(five, changes=five.changes.assign(note=note))), "Change of the")
@@ -203,12 +240,24 @@ def test_courses_are_shown_where_there_are_more_timepoints_and_marked_explorator
     assert courses_section(data_of_results(results)) is None
 
 
-def test_courses_of_a_study_without_a_plan_are_all_shown(data):
+def test_of_a_study_whose_plan_names_nothing_the_courses_of_the_smallest_p_are_shown(data):
     unnamed = replace(data, changes=data.changes.assign(tier="exploratory"))
-    assert len(grids(courses_section(unnamed))[0].rows) == len(data.courses)
+    table = grids(courses_section(unnamed))[0]
+    assert table.caption == "Every later timepoint against the first, of the 12 features of the smallest p"
+    smallest = data.courses.groupby(["compartment", "feature"])["p_any"].first().nsmallest(12)
+    assert {row[0].partition("\n")[0] for row in table.rows} == set(smallest.index.get_level_values("feature"))
+    few = replace(unnamed, courses=data.courses[data.courses["compartment"] == "blood"])
+    assert grids(courses_section(few))[0].caption.endswith("of all features")
 
 
 # ---- communities and compositions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", [stool_section, composition_section])
+def test_wholes_are_stamped_exploratory_in_title_and_first_sentence(data, section):
+    made = section(data)
+    assert made.title.endswith("(exploratory)")
+    assert made.blocks[0].text.startswith("Exploratory: the plan names single features and none of the tests below")
 
 
 def test_every_question_about_communities_is_asked_in_words(data):
@@ -234,7 +283,7 @@ def test_a_question_that_cannot_be_answered_has_its_reason(data):
 def test_a_composition_is_told_as_a_whole_and_by_its_parts(data):
     section = composition_section(data)
     said = [block.text for block in section.blocks if isinstance(block, Prose)]
-    assert said[1] == (
+    assert said[2] == (
         "Cell types, blood, as a whole, in 10 pairs: changed, p = 0.0120 (floor\N{NO-BREAK SPACE}0.00195) "
         "(sign flips of whole patients)."
     )
@@ -258,6 +307,13 @@ def test_a_composition_is_told_as_a_whole_and_by_its_parts(data):
     assert cells(table, "CD4_naive")["verdict"] == "depends on the reference"
     assert cells(table, "Treg")["verdict"] == "no change shown"
     assert "1 part seen in too few samples" in table.note
+
+
+def test_of_two_parts_the_ratio_is_said_to_have_moved_and_neither_part_is_drawn_as_a_mover(data):
+    two = data.composition[data.composition["part"].isin(["CD8_TEM", "CD8_naive"])].assign(verdict="their ratio moved")
+    section = composition_section(replace(data, composition=COMPOSITION.check(two)))
+    assert {row[2].partition("\n")[0] for row in grids(section)[0].rows} == {"their ratio moved"}
+    assert {verdict_look(row).symbol for _, row in two.iterrows()} == {"diamond"}
 
 
 def test_a_composition_that_cannot_reach_the_level_says_so(five):

@@ -6,16 +6,18 @@ import plotly.graph_objects as go
 import pytest
 
 from rabiomarkers.change.detectable import power_table
+from rabiomarkers.change.families import family_table
 from rabiomarkers.change.pairs import pair_matrix, paired_deltas, pairing, single_values
 from rabiomarkers.change.sensitivity import sensitivity_table
 from rabiomarkers.change.shadow import shadow_null
 from rabiomarkers.change.table import change_table
 from rabiomarkers.report.blocks import Grid, Picture, Prose
+from rabiomarkers.report.data import LATER
 from rabiomarkers.report.figures.sensitivity import HIGHEST, LOWEST, sensitivity_panels
 from rabiomarkers.report.figures.style import BUTTONS_REMOVED, Message
 from rabiomarkers.report.sections_sensitivity import in_short, sensitivity_section
 from rabiomarkers.report.words import DASH
-from rabiomarkers.tables.changes import POWER, SENSITIVITY, SHADOW_NULL
+from rabiomarkers.tables.changes import FAMILIES, POWER, SENSITIVITY, SHADOW_NULL
 from tests.support.paired import CONTRAST, pairs_of, table
 from tests.support.synthetic_results import INJECTION
 
@@ -27,7 +29,9 @@ def report_data(rows, *, flagged=(), flips=20, **plan):
     deltas, singles = paired_deltas(features, contrast=CONTRAST), single_values(features, contrast=CONTRAST)
     changes = change_table(deltas, pairing(features, contrast=CONTRAST), singles=singles, **plan)
     return SimpleNamespace(
+        unregistered=False,
         changes=changes,
+        families=family_table(changes),
         sensitivity=sensitivity_table(features, changes, contrast=CONTRAST, flagged=table(flagged)),
         shadow_null=shadow_null(pair_matrix(deltas, singles), changes, flips=flips),
         power=power_table(deltas, changes),
@@ -94,8 +98,8 @@ def test_the_shadow_null_stands_beside_the_nominal_rate(ordinary):
     shadow = blocks(ordinary, Grid)[1]
     assert [row[0] for row in shadow.rows] == ["exploratory tumour", "primary"]
     assert [row[1:5] for row in shadow.rows] == [
-        ("signed rank", "1", "20", "5\N{NO-BREAK SPACE}%"),
-        ("signed rank", "2", "20", "5\N{NO-BREAK SPACE}%"),
+        ("exact signed-rank", "1", "20", "5\N{NO-BREAK SPACE}%"),
+        ("exact signed-rank", "2", "20", "5\N{NO-BREAK SPACE}%"),
     ]
     assert all(row[5].endswith("%") and row[6].endswith("%") for row in shadow.rows)
 
@@ -109,12 +113,43 @@ def test_the_detectable_change_is_in_the_features_unit(ordinary):
     assert unmeasured.rows[0][1:] == ("1", DASH, DASH, DASH, "no test with fewer than two pairs")
 
 
-def test_results_of_an_earlier_version_have_a_sentence_in_place_of_tables():
-    empty = {"sensitivity": SENSITIVITY, "shadow_null": SHADOW_NULL, "power": POWER}
-    data = SimpleNamespace(changes=None, **{name: promise.empty() for name, promise in empty.items()})
+def test_results_of_an_earlier_version_have_a_sentence_in_place_of_tables(ordinary):
+    empty = {"sensitivity": SENSITIVITY, "shadow_null": SHADOW_NULL, "power": POWER, "families": FAMILIES}
+    tables = {name: promise.empty() for name, promise in empty.items()}
+    data = SimpleNamespace(changes=ordinary.changes, unregistered=False, **tables)
     section = sensitivity_section(data)
     assert [type(block) for block in section.blocks] == [Prose]
+    assert section.blocks[0].text.endswith(LATER)
     assert section.name == "sensitivity"
+
+
+def test_a_plan_without_a_primary_feature_is_told_to_be_the_reason():
+    data = report_data(pairs_of("A", STEADY), secondary=["A"])
+    (said,) = blocks(data, Prose)
+    assert said.text.startswith("No result was analysed otherwise, as the plan names no primary feature.")
+    assert [table.caption[:15] for table in blocks(data, Grid)] == ["False positives"]
+
+
+def test_tests_that_are_kin_are_said_to_be_one_opinion(ordinary):
+    agreement = blocks(ordinary, Grid)[0]
+    assert "their agreement is one opinion rather than four" in agreement.note
+    part = ordinary.sensitivity[ordinary.sensitivity["feature"] == "RA_RESPONSE_CORE"].set_index("analysis")
+    assert part.loc["mixed model", "p_value"] == pytest.approx(part.loc["paired t", "p_value"])
+    assert part.loc["signed-rank, Pratt's zeros", "p_value"] == part.loc["as planned", "p_value"]  # no change is zero
+
+
+@pytest.mark.parametrize("test", ["signed_rank", "signed_rank_pratt", "sign_flip"])
+def test_an_exact_test_rejects_no_more_than_nominal_of_swapped_data_however_skewed_they_were(test):
+    """Which is why the shadow null says nothing of skewness, as the note beside it has it."""
+    skewed = [(0.0, float(np.exp(2 * value))) for value in np.random.default_rng(5).normal(size=8)]
+    features = table(pairs_of("A", skewed))
+    deltas = paired_deltas(features, contrast=CONTRAST)
+    changes = change_table(deltas, pairing(features, contrast=CONTRAST), primary=["A"], test=test)
+    told = shadow_null(pair_matrix(deltas), changes, test=test)  # all 256 swaps
+    assert told["n_flips"].item() == 256
+    assert 0 < told["observed"].item() <= 0.05
+    note = sensitivity_section(report_data(pairs_of("A", skewed), primary=["A"])).blocks[2].note
+    assert "it cannot show what skewed changes or a drift between the two samplings would do" in note
 
 
 def test_in_short_counts_only_what_could_be_told(ordinary):
@@ -225,6 +260,17 @@ def test_a_feature_without_an_estimate_is_counted_below_the_title():
     figure = sensitivity_panels(report_data(rows, primary=["A", "B"]).sensitivity)
     assert figure.layout.title.subtitle.text.endswith("1 feature more without an estimate")
     assert isinstance(sensitivity_panels(SENSITIVITY.empty()), Message)
+
+
+def test_a_table_made_on_demand_names_the_tier_of_its_features(ordinary):
+    one = ordinary.sensitivity[ordinary.sensitivity["feature"] == "clr_CD8_TEM"].assign(tier="exploratory")
+    assert sensitivity_panels(one).layout.title.text == "Every analysis of 1 exploratory feature (8 pairs as planned)"
+    mixed = ordinary.sensitivity.assign(
+        tier=np.where(ordinary.sensitivity["compartment"] == "blood", "secondary", "primary")
+    )
+    assert sensitivity_panels(mixed).layout.title.text.startswith("Every analysis of 2 features (")
+    nothing = sensitivity_panels(one.assign(estimate=np.nan))
+    assert nothing == "No figure of other analyses: no exploratory feature has an estimate."
 
 
 def test_free_text_cannot_be_markup_and_the_figure_is_not_uploaded():

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from rabiomarkers.files import write_json, write_table
+from rabiomarkers.report.retinoic_acid import NOT_SCORED
 from rabiomarkers.report.summary import answer, build_summary, summary_step
 from rabiomarkers.tables.changes import CHANGES
 from rabiomarkers.tables.outcomes import OUTCOMES
@@ -87,10 +88,28 @@ def test_the_change_that_is_left_without_infiltration_is_told():
     left = [row | {"estimate": 0.02, "p_value": 0.4}, row | {"infiltration": "TIS_AYERS_2017", "estimate": 9.0}]
     rows = [change("RA_RESPONSE_CORE"), change("RA_RESPONSE_DIRECT")]
     said, _ = told("no response", *rows, adjusted=left)
-    assert said.endswith("(CYT_ROONEY_2015) the latter changed by +0.0200 rank score, p = 0.400.")
+    assert said.endswith(
+        "; adjusted for cytolytic activity (CYT_ROONEY_2015), the latter changed by +0.0200 rank score, p = 0.400."
+    )
     assert "9" not in said.partition("the latter")[2]
     untested = told("not estimable", *rows, adjusted=[row | {"estimate": None, "p_value": None}])[0]
     assert "the latter" not in untested
+
+
+def test_a_plan_that_is_not_the_registered_one_stands_before_both_sentences_it_concerns():
+    named = {"primary": [change("NLR", compartment="blood")], "retinoic_acid": {"sentence": "It rose."}}
+    for plan, marked in (({"registered": False}, True), ({"registered": True}, False), ({}, False)):
+        said = answer(named | {"plan": plan})
+        starts = [sentence.startswith("The plan is not the one that was registered") for sentence in said]
+        assert starts == [False, marked, marked, False, False]
+    nobody = answer({"primary": [], "plan": {"registered": False}})
+    assert nobody[1].endswith("so every feature is exploratory. " + NOT_SCORED)
+    assert "names no" not in nobody[2]
+
+
+def test_stool_is_said_to_be_exploratory():
+    stool = {"within_median": 0.3, "between_median": 0.8, "metric": "Bray-Curtis", "n_within": 3}
+    assert answer({"primary": [], "stool": stool})[3].startswith("Exploratory: stool of one patient before and after")
 
 
 def test_too_few_pairs_and_no_pair_for_retinoic_acid_are_told():

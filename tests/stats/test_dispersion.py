@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import math
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 
-from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.dispersion import centroid_distances, dispersion_change, dispersion_of_groups
+from rabiomarkers.stats.dispersion import centroid_distances, dispersion_change
 
 TABLE = (Path(__file__).parents[1] / "reference" / "permanova.csv").read_text()
 CASES = [case for case in csv.DictReader(TABLE.splitlines()) if case["statistic"] == "distances to centroids"]
@@ -27,6 +25,18 @@ def numbers(text):
 def test_distances_to_the_centroid_are_betadispers(case):
     ours = centroid_distances(squareform(numbers(case["distances"])), numbers(case["factors"]))
     np.testing.assert_allclose(ours, numbers(case["value"]), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("permutations", [99, 999])
+def test_a_drawn_p_counts_the_labels_as_they_are_and_is_never_below_one_in_the_draws(permutations):
+    random = np.random.default_rng(1)
+    before, after = random.normal(0, 0.2, size=(13, 5)), random.normal(0, 2.0, size=(13, 5))
+    table = squareform(pdist(np.concatenate([before, after])))
+    told = dispersion_change(table, np.tile(np.arange(13), 2), np.repeat([0, 1], 13), permutations=permutations)
+    assert told.test == f"{permutations} random swaps inside patients"
+    assert (told.p_count, told.p_total) == (1, permutations + 1)  # none of the draws comes near
+    assert told.p_value == 1 / (permutations + 1)
+    assert told.p_floor == max(1 / (permutations + 1), 2 / 2**13)
 
 
 @given(points)
@@ -63,20 +73,3 @@ def test_centres_are_computed_anew_for_every_swap():
     assert told.estimate == pytest.approx(changes[0], abs=1e-12)
     assert (told.p_count, told.p_total) == (sum(abs(change) >= abs(changes[0]) - 1e-12 for change in changes), 32)
     assert told.p_floor == 2 / 32
-
-
-def test_groups_of_patients_are_compared_by_permuting_patients():
-    random = np.random.default_rng(2)
-    spread = np.repeat([0.2, 0.2, 0.2, 2.0, 2.0, 2.0, 2.0], 2)
-    table = squareform(pdist(random.normal(size=(14, 30)) * spread[:, None]))
-    patients, groups = np.repeat(np.arange(7), 2), np.repeat([1, 1, 1, 0, 0, 0, 0], 2)
-    told = dispersion_of_groups(table, patients, groups)
-    assert (told.p_count, told.p_total, told.p_floor) == (1, 35, 1 / 35)
-    alone = dispersion_of_groups(table, patients, np.zeros(14))
-    assert (alone.note, alone.test) == ("one group only: nothing to compare", "not tested")
-    assert math.isnan(alone.p_value)
-
-
-def test_a_patient_in_two_groups_is_refused():
-    with pytest.raises(StatisticsError, match="one group"):
-        dispersion_of_groups(1 - np.eye(4), [0, 0, 1, 1], [0, 1, 1, 1])

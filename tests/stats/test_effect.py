@@ -11,7 +11,6 @@ from rabiomarkers.stats.effect import (
     LARGE_T,
     hedges_correction,
     hedges_g_many,
-    standardised_change,
     standardised_change_intervals,
     standardised_changes,
 )
@@ -36,14 +35,14 @@ def test_the_correction_is_the_gamma_ratio(freedom, factor):
 
 def test_the_change_is_the_mean_over_the_spread_times_the_correction():
     # 1, 2, 3: mean 2, standard deviation 1, 2 degrees of freedom
-    assert standardised_change([1.0, 2.0, 3.0]) == pytest.approx(2 / math.sqrt(math.pi), abs=1e-12)
+    assert standardised_changes([[1.0, 2.0, 3.0]])[0] == pytest.approx(2 / math.sqrt(math.pi), abs=1e-12)
 
 
 @pytest.mark.parametrize(
     "differences", [[], [1.0], [1.0, 2.0], [0.0, 0.0, 0.0], [0.1 + 0.2, 0.3, 0.3], [np.nan, 1.0, 2.0]]
 )
 def test_without_three_pairs_or_without_spread_there_is_no_effect_size(differences):
-    assert math.isnan(standardised_change(differences))
+    assert math.isnan(standardised_changes([differences])[0])
 
 
 def test_features_are_judged_one_by_one():
@@ -60,10 +59,11 @@ def test_no_feature_has_no_effect():
 
 @given(some_changes, st.floats(0.01, 100))
 def test_it_turns_with_the_sign_and_ignores_the_unit(changes, factor):
-    size = standardised_change(changes)
-    assert standardised_change(-np.array(changes)) == pytest.approx(-size, abs=1e-9)
-    assert standardised_change(factor * np.array(changes)) == pytest.approx(size, rel=1e-9, abs=1e-9)
-    assert standardised_change(changes[::-1]) == size
+    values = np.array(changes, dtype=float)
+    size, turned, scaled, reordered = standardised_changes([values, -values, factor * values, values[::-1]])
+    assert turned == pytest.approx(-size, abs=1e-9)
+    assert scaled == pytest.approx(size, rel=1e-9, abs=1e-9)
+    assert reordered == size
 
 
 # ---- intervals -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import f_oneway, ttest_ind, ttest_rel
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.mixed import mixed_courses, mixed_model, mixed_model_many
+from rabiomarkers.stats.mixed import mixed_courses, mixed_model_many
 from rabiomarkers.stats.paired import COLUMNS
 from rabiomarkers.stats.parametric import paired_t_many
 
@@ -204,16 +204,6 @@ def test_what_is_no_course_is_refused(values, message):
         mixed_courses(values)
 
 
-def test_two_values_of_a_patient_at_one_timepoint_are_refused():
-    with pytest.raises(StatisticsError, match="two values at one timepoint"):
-        mixed_model([1.0, 2.0, 3.0], ["A", "A", "A"], ["pre", "pre", "post"], reference="pre")
-
-
-def test_a_reference_nobody_has_is_refused():
-    with pytest.raises(StatisticsError, match="'before'"):
-        mixed_model([1.0, 2.0], ["A", "A"], ["pre", "post"], reference="before")
-
-
 # ---- properties ------------------------------------------------------------------------------------------------------
 
 
@@ -296,21 +286,3 @@ def test_many_features_at_once_are_judged_as_one_by_one():
         for name in (*NUMBERS, "p_any", "patient_variance", "residual_variance"):
             np.testing.assert_allclose(getattr(together, name)[row], getattr(alone, name)[0], rtol=1e-9)
         assert (together.test[row], together.note[row]) == (alone.test[0], alone.note[0])
-
-
-def test_one_feature_sample_by_sample_is_the_same_model_whatever_the_order_of_rows():
-    random = np.random.default_rng(7)
-    values = random.normal(size=(6, 3)) + random.normal(size=(6, 1))
-    patient, time = np.divmod(np.arange(18), 3)
-    names = np.array(["baseline", "week 12", "week 6"])
-    kept = random.permutation(18)[:15]
-    told = mixed_model(
-        values.ravel()[kept], [f"P{k}" for k in patient[kept]], names[time[kept]].tolist(), reference="baseline"
-    )
-    wide = np.full(18, np.nan)
-    wide[kept] = values.ravel()[kept]
-    expected = one(wide.reshape(6, 3))
-    assert [contrast.timepoint for contrast in told.contrasts] == ["week 12", "week 6"]
-    for name in (*NUMBERS, "n_patients", "n_pairs"):
-        assert [getattr(contrast, name) for contrast in told.contrasts] == getattr(expected, name)[0].tolist()
-    assert (told.p_any, told.test, told.reference) == (expected.p_any[0], expected.test[0], "baseline")

@@ -4,13 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata, wilcoxon
 
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.paired import (
-    hodges_lehmann,
+    CONSERVATIVE,
     sign_flip,
     sign_flip_many,
     signed_rank,
@@ -104,7 +104,7 @@ def test_zeros_are_dropped_or_keep_their_rank():
 
 def test_zeros_stay_in_the_estimate():
     assert signed_rank([0, 0, 0, 4]).estimate == 0.0
-    assert hodges_lehmann([1.0, 3.0, np.nan]) == 2.0
+    assert signed_rank([1.0, 3.0, np.nan]).estimate == 2.0  # Walsh averages 1, 2, 3
 
 
 def test_float_noise_makes_no_difference():
@@ -214,6 +214,67 @@ def test_random_flips_meet_the_exact_p():
     assert random.p_value == pytest.approx(counted, abs=4 * math.sqrt(counted / 9999))
 
 
+# ---- the interval under ties and zeros -------------------------------------------------------------------------------
+
+
+def shifts_not_rejected(differences, zeros, level=Fraction(19, 20)):
+    """The first and the last shift that trying every sign assignment does not reject: at and between the Walsh averages."""
+    walsh = sorted({Fraction(a + b, 2) for a, b in itertools.combinations_with_replacement(differences, 2)})
+    limit = max(1 - level, Fraction(2, 2 ** len(differences)))
+
+    def kept(shift):
+        return enumerated_signed_rank([value - shift for value in differences], zeros) > limit
+
+    at = [shift for shift in walsh if kept(shift)]
+    between = [pair for pair in itertools.pairwise(walsh) if kept(sum(pair) / 2)]
+    return min([*at, *(low for low, _ in between)]), max([*at, *(high for _, high in between)])
+
+
+@pytest.mark.parametrize("zeros", ["wilcoxon", "pratt"])
+@pytest.mark.parametrize(
+    "differences",
+    [
+        [-3, -1, 2, 4, 4, 4, 4, 4],  # p 0.047; the untied distribution would put the limits at -0.5 and 4
+        [0, 0, 1, 1, 2, 5, 5, 6],
+        [-2, -2, -2, -2, -2, -2, 1, 1, 1],
+        [0, 0, 0, 0, 0, 0, 0, 0, -1],
+    ],
+)
+def test_with_ties_the_interval_is_what_trying_every_shift_leaves(differences, zeros):
+    told = signed_rank(differences, zeros=zeros)
+    assert (told.ci_low, told.ci_high) == pytest.approx(shifts_not_rejected(differences, zeros), abs=1e-12)
+    assert told.ci_level == pytest.approx(0.95)
+
+
+@given(st.lists(st.integers(-3, 4), min_size=3, max_size=6).filter(lambda values: 1 < len(set(values)) < len(values)))
+@settings(max_examples=30)
+def test_the_interval_of_tied_differences_holds_the_shifts_not_rejected(differences):
+    for zeros in ("wilcoxon", "pratt"):
+        told = signed_rank(differences, zeros=zeros)
+        expected = shifts_not_rejected(differences, zeros)
+        assert (told.ci_low, told.ci_high) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_zero_that_is_not_rejected_is_never_outside():
+    told = signed_rank([-2, 0, 1, 1, 1, 1, 1, 3, 3, 3])  # 0 is dropped there, and nowhere else
+    assert told.p_value == 0.06640625  # ranks 1..9 with ties: 34 of 512
+    assert (told.ci_low, told.ci_high) == (0.0, 2.0)
+
+
+@pytest.mark.parametrize("zeros", ["wilcoxon", "pratt"])
+@pytest.mark.parametrize(
+    ("n", "values"), [(6, range(-4, 5)), (8, range(-3, 4)), (10, range(-2, 4)), (13, range(-1, 3))]
+)
+def test_over_all_tables_of_small_whole_numbers_p_and_interval_agree_or_the_note_says_so(n, values, zeros):
+    tables = np.array(list(itertools.combinations_with_replacement(values, n)), dtype=float)
+    told = signed_rank_many(tables[np.ptp(tables, axis=1) > 0], zeros=zeros)
+    rejected = told["p_value"] <= 0.05
+    assert not (~rejected & ((told["ci_low"] > 0) | (told["ci_high"] < 0))).any()
+    inside = rejected & (told["ci_low"] < 0) & (told["ci_high"] > 0)
+    assert ((told["note"] == CONSERVATIVE) == inside).all()
+    assert inside.mean() <= (0.01 if n > 8 else 0.0)
+
+
 # ---- properties ------------------------------------------------------------------------------------------------------
 
 
@@ -222,6 +283,7 @@ def test_random_flips_meet_the_exact_p():
 @settings(deadline=None)
 def test_a_shift_of_every_patient_shifts_estimate_and_interval(test, differences, shift):
     told, moved = test(differences), test(np.add(differences, shift))
+    assume(0.0 not in (told.ci_low, told.ci_high, moved.ci_low, moved.ci_high))  # a 0 that is not rejected is held in
     ours = np.array([told.estimate, told.ci_low, told.ci_high]) + shift
     np.testing.assert_allclose([moved.estimate, moved.ci_low, moved.ci_high], ours, atol=1e-9)
 

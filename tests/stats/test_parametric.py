@@ -1,4 +1,4 @@
-"""Paired t and both analyses of covariance, against R to 1e-10: `reference/parametric.csv`, written by `reference/parametric.R`."""
+"""Paired t and analysis of covariance, against R to 1e-10: `reference/parametric.csv`, written by `reference/parametric.R`."""
 
 import csv
 import math
@@ -13,7 +13,7 @@ from scipy.stats import ttest_1samp
 
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.paired import COLUMNS
-from rabiomarkers.stats.parametric import ancova_groups, ancova_many, paired_t_many
+from rabiomarkers.stats.parametric import ancova_many, paired_t_many
 
 TABLE = (Path(__file__).parents[1] / "reference" / "parametric.csv").read_text()
 CASES = [case for case in csv.DictReader(TABLE.splitlines()) if case["statistic"] != "versions"]
@@ -30,15 +30,9 @@ def adjusted_change(told):
     return ancova_many(*told.reshape(2, 1, -1))[[*TOLD, "baseline_slope"]]
 
 
-def adjusted_difference(told):
-    before, after, first = told.reshape(3, 1, -1)
-    return ancova_groups(before, after, first[0] == 1)[TOLD]
-
-
 OURS = {
     "paired t": lambda told: paired_t_many(told[None, :])[TOLD],
     "change at the mean baseline": adjusted_change,
-    "adjusted difference of two groups": adjusted_difference,
 }
 
 
@@ -129,52 +123,18 @@ def test_a_constant_baseline_is_not_adjusted_for():
     pd.testing.assert_frame_equal(told[NUMBERS], plain[NUMBERS])
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "groups", "counts", "note"),
-    [
-        ([1.0, 2.0, 3.0], [1.0, 3.0, 5.0], [True, True, True], (3, 0), "one group has no pair"),
-        ([1.0, nan, 3.0], [1.0, 3.0, 5.0], [True, False, True], (2, 0), "one group has no pair"),
-        ([], [], [], (0, 0), "one group has no pair"),
-        ([1.0, 2.0, 3.0], [1.0, 3.0, 6.0], [True, True, False], (2, 1), "two groups and a baseline need at least four"),
-        (
-            [1.0, 1.0, 2.0, 2.0],
-            [1.0, 3.0, 6.0, 5.0],
-            [True, True, False, False],
-            (2, 2),
-            "the baseline tells the groups",
-        ),
-        (
-            [1.0, 2.0, 3.0, 4.0],
-            [1.0, 2.0, 4.0, 5.0],
-            [True, True, False, False],
-            (2, 2),
-            "group and baseline tell every",
-        ),
-    ],
-)
-def test_groups_that_cannot_be_compared_are_empty_with_the_reason(before, after, groups, counts, note):
-    told = ancova_groups([before], [after], groups).iloc[0]
-    assert (told["n_first"], told["n_second"], told["test"]) == (*counts, "not tested")
-    assert told["note"].startswith(note)
-    assert told[["ci_low", "ci_high", "ci_level", "p_value", "degrees_of_freedom"]].isna().all()
-    assert math.isnan(told["estimate"]) is not note.startswith("group and baseline")
-
-
 def test_what_is_no_matrix_of_finite_numbers_is_refused():
     for wrong in ([1.0, 2.0], [[1.0, np.inf]], [[1.0, 1e200]]):
         with pytest.raises(StatisticsError, match="finite number a patient"):
             paired_t_many(wrong)
     with pytest.raises(StatisticsError, match="differ in shape"):
         ancova_many([[1.0, 2.0]], [[1.0]])
-    with pytest.raises(StatisticsError, match="3 groups, 2 patients"):
-        ancova_groups([[1.0, 2.0]], [[1.0, 3.0]], [True, False, True])
 
 
 def test_no_feature_and_no_patient_give_an_empty_answer():
     for rows, patients in ((0, 4), (2, 0)):
         empty = np.empty((rows, patients))
         assert len(paired_t_many(empty)) == len(ancova_many(empty, empty)) == rows
-        assert len(ancova_groups(empty, empty, np.zeros(patients, dtype=bool))) == rows
 
 
 # ---- properties ------------------------------------------------------------------------------------------------------
@@ -235,34 +195,20 @@ def test_the_interval_leaves_zero_out_exactly_when_the_same_test_rejects(row):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_c12_the_order_of_patients_plays_no_part(seed):
     before, after, random = with_gaps(seed)
-    order, first = random.permutation(9), np.arange(9) < 4
+    order = random.permutation(9)
     for told, again in (
         (paired_t_many(after - before), paired_t_many((after - before)[:, order])),
         (ancova_many(before, after), ancova_many(before[:, order], after[:, order])),
-        (ancova_groups(before, after, first), ancova_groups(before[:, order], after[:, order], first[order])),
     ):
         pd.testing.assert_frame_equal(told, again, check_exact=True)
 
 
 def test_features_are_judged_alone():
     before, after, _ = with_gaps(4)
-    together, first = ancova_many(before, after), np.arange(9) < 4
+    together = ancova_many(before, after)
     for k in range(len(before)):
         alone = ancova_many(before[[k]], after[[k]])
         pd.testing.assert_frame_equal(alone, together.iloc[[k]].reset_index(drop=True), check_exact=True)
-    groups = ancova_groups(before, after, first)
-    pd.testing.assert_frame_equal(
-        ancova_groups(before[5:], after[5:], first), groups.iloc[5:].reset_index(drop=True), check_exact=True
-    )
-
-
-def test_c13_groups_that_swap_names_turn_the_sign_and_keep_p():
-    before, after, _ = with_gaps(5)
-    first = np.arange(9) < 4
-    told, turned = ancova_groups(before, after, first), ancova_groups(before, after, ~first)
-    np.testing.assert_allclose(told["p_value"], turned["p_value"], rtol=1e-10)
-    np.testing.assert_allclose(told["estimate"], -turned["estimate"], atol=1e-12)
-    np.testing.assert_allclose(told["ci_low"], -turned["ci_high"], atol=1e-10)
 
 
 @pytest.mark.parametrize("factor", [1e-3, 7.0, 1e4])
@@ -271,12 +217,3 @@ def test_c13_another_unit_scales_estimates_and_keeps_p(factor):
     told, scaled = ancova_many(before, after), ancova_many(factor * before, factor * after)
     np.testing.assert_allclose(scaled["p_value"], told["p_value"], rtol=1e-9)
     np.testing.assert_allclose(scaled["ci_low"], factor * told["ci_low"], rtol=1e-9)
-
-
-def test_the_difference_of_groups_is_that_of_the_change_or_of_the_value_afterwards():
-    before, after, _ = with_gaps(7)
-    first = np.arange(9) < 4
-    # taking the baseline off both sides leaves group and spread as they are
-    of_value, of_change = ancova_groups(before, after, first), ancova_groups(before, after - before, first)
-    np.testing.assert_allclose(of_value["p_value"], of_change["p_value"], rtol=1e-9)
-    np.testing.assert_allclose(of_value["estimate"], of_change["estimate"], atol=1e-9)

@@ -98,6 +98,21 @@ def test_parts_that_pass_both_references_only_beside_a_stronger_one_are_not_call
     assert np.mean([test.moved[1:].any() for test in told]) <= 0.1
 
 
+def test_a_part_that_would_pass_the_other_way_round_once_others_are_gone_is_not_called():
+    # At the start the fourth of eight parts lies 0.05 above the median and far above the mean, which three parts that fall drag
+    # down. Once these are called it lies below both references of the rest, by more than any other part lies off.
+    change = np.tile([-10.0, -9.0, -8.0, 0.0, -0.1, 0.5, 0.6, 0.7], (10, 1))
+    told = reference_tests(change)
+    assert told.clr.loc[3, "estimate"] > 0
+    assert told.median.loc[3, "estimate"] == pytest.approx(0.05)
+    assert (told.clr["q_value"][3], told.median["q_value"][3]) == pytest.approx((2 / 2**10, 2 / 2**10))
+    rest = reference_tests(change[:, 3:])
+    assert rest.clr.loc[0, "estimate"] < 0
+    assert rest.median.loc[0, "estimate"] == pytest.approx(-0.5)
+    assert told.moved.tolist() == [True, True, True, False, False, True, True, True]
+    assert told.differs[3]
+
+
 def test_of_two_parts_neither_is_said_to_have_moved():
     told = reference_tests(planted(parts=2))
     assert (told.clr["q_value"] <= 0.05).all()

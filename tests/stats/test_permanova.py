@@ -160,6 +160,26 @@ def test_ties_are_counted_in_a_large_table_too():
     assert told.p_value == pytest.approx(chance, abs=4 * math.sqrt(chance * (1 - chance) / 9999))
 
 
+def test_the_floor_of_few_draws_is_one_in_their_number_and_of_many_that_of_all_labellings():
+    table, patients, times = paired_communities(5, 13, shift=3.0)
+    few, many = (time_effect(table, patients, times, permutations=size) for size in (99, 9999))
+    assert (few.p_floor, few.p_value, few.p_total) == (1 / 100, 1 / 100, 100)
+    assert (many.p_floor, many.p_total) == (2 / 2**13, 10_000)
+    assert many.p_value >= 1 / 10_000
+
+
+@pytest.mark.parametrize(("responders", "ways"), [(6, 8008), (8, None)])  # 16 over 6, and 16 over 8 = 12 870
+def test_up_to_10_000_labellings_of_whole_patients_all_are_tried(responders, ways):
+    table, patients, times = paired_communities(6, 16)
+    responded = patients < responders
+    for told in (
+        response_effect(table, patients, responded, permutations=99),
+        response_time_effect(table, patients, times, responded, permutations=99),
+    ):
+        assert told.p_total == (ways or 100)
+        assert told.test == ("exact permutation of patients" if ways else "99 random permutations of patients")
+
+
 def test_random_labellings_meet_the_exact_p():
     table, patients, times = paired_communities(5, 12, shift=0.3)
     exact = time_effect(table, patients, times)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.paired import sign_flip_many, signed_rank_many
+from rabiomarkers.stats.parametric import ancova_many
 from rabiomarkers.stats.power import EXACT, TESTS, detectable_effect, exact_power, paired_t_power
 
 REFERENCE = pd.read_csv(Path(__file__).parents[1] / "reference" / "power.csv")
@@ -76,7 +77,7 @@ def test_the_detectable_effect_has_the_power_asked_for(test, n):
     assert told.power == 0.7
     if test in EXACT:
         assert exact_power(n, told.effect, test=test) >= 0.7 > exact_power(n, told.effect - 1e-6, test=test)
-    else:
+    elif test != "ancova":
         assert float(paired_t_power(n, told.effect)) == pytest.approx(0.7, abs=1e-9)
 
 
@@ -98,7 +99,19 @@ def test_where_the_floor_is_too_high_no_effect_can_be_found(test):
     assert detectable_effect(5, test=test, alpha=0.0625).effect < 3
 
 
-@pytest.mark.parametrize("test", ["moderated_t", "ancova", "mixed_model"])
+@pytest.mark.parametrize("n", [3, 6, 10])
+def test_ancova_has_the_power_that_its_own_tests_show_and_less_than_the_paired_t(n):
+    told = detectable_effect(n, test="ancova", power=0.7)
+    assert told.effect > detectable_effect(n, test="paired_t", power=0.7).effect
+    assert "pairs - 2" in told.note
+    random = np.random.default_rng([5, n])
+    before = random.normal(size=(20_000, n))
+    change = told.effect + 0.6 * before + 0.8 * random.normal(size=before.shape)  # a slope, and a spread of 1
+    rejected = ancova_many(before, before + change)["p_value"] <= 0.05
+    assert rejected.mean() == pytest.approx(0.7, abs=3 * np.sqrt(0.7 * 0.3 / 20_000))
+
+
+@pytest.mark.parametrize("test", ["moderated_t", "mixed_model"])
 def test_an_approximation_is_called_one(test):
     told = detectable_effect(10, test=test)
     assert told.effect == detectable_effect(10, test="paired_t").effect
@@ -111,7 +124,9 @@ def test_fewer_than_two_pairs_have_no_test():
         assert np.isnan(exact_power(n, 1.0))
         for test in TESTS:
             assert np.isnan(detectable_effect(n, test=test).effect)
-            assert detectable_effect(n, test=test).note == "no test with fewer than two pairs"
+            fewest = "three" if test == "ancova" else "two"
+            assert detectable_effect(n, test=test).note == f"no test with fewer than {fewest} pairs"
+    assert np.isnan(detectable_effect(2, test="ancova").effect)
 
 
 def test_the_seed_decides_and_nothing_else():

@@ -1,7 +1,7 @@
 """The rank-sum test of two small groups, against R, against counting by hand, and where the data cannot say."""
 
 import csv
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement, product
 from math import comb
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.paired import CONSERVATIVE
 from rabiomarkers.stats.two_groups import (
     ALL_EQUAL,
     COLUMNS,
@@ -142,6 +143,18 @@ def test_the_interval_leaves_0_out_where_the_test_rejects(values, size):
     # at the level the interval reaches; all differences of these values are distinct from 0
     outside = told["ci_low"] > 0 or told["ci_high"] < 0
     assert outside == (told["p_value"] <= 1 - told["ci_level"] + 1e-12)
+
+
+@pytest.mark.parametrize("first", [3, 5])
+def test_over_all_tables_of_ten_small_whole_numbers_p_and_interval_agree_or_the_note_says_so(first):
+    sides = (combinations_with_replacement(range(4), size) for size in (first, 10 - first))
+    tables = np.array([(*one, *other) for one, other in product(*sides)], dtype=float)
+    told = rank_sum_many(tables[np.ptp(tables, axis=1) > 0], first_of(first, 10))
+    rejected = told["p_value"] <= 0.05
+    assert not (~rejected & ((told["ci_low"] > 0) | (told["ci_high"] < 0))).any()
+    inside = rejected & (told["ci_low"] < 0) & (told["ci_high"] > 0)
+    assert ((told["note"] == CONSERVATIVE) == inside).all()
+    assert 0 < inside.mean() < 0.03
 
 
 @pytest.mark.parametrize("n", [12, 60])

@@ -18,6 +18,7 @@ from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
 from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
 from rabiomarkers.tables.table import words
 from tests.support.synthetic_change import POST, PRE, change_rows, delta_tables, explained_tables
+from tests.support.synthetic_models import LATER, model_tables, with_later_facts
 from tests.support.synthetic_response import endpoints_of, response_tables
 from tests.support.synthetic_wholes import community_rows, composition_rows
 
@@ -87,6 +88,8 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
     qc = _qc(ledger, trial)
     distances, ordination, facts = _stool(ledger, trial)
     models, permutations, predictions = _models(outcomes, trial)
+    if not trial.first_version:
+        models = [with_later_facts(model) for model in models]
     tables = {
         "features": features,
         "changes": changes,
@@ -97,6 +100,7 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
         "community": community_rows(ledger, outcomes, trial.note),
         "predictions": predictions,
         "permutations": permutations,
+        **model_tables(models, trial.note),
         "ledger": ledger,
         "qc": qc,
         "distances": distances,
@@ -143,7 +147,7 @@ def _of_the_first_version(
     tables: dict[str, pd.DataFrame], endpoints: dict[str, object]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, object]]:
     """What a results folder held before there were timelines, curves, remarks and decisions."""
-    known = {name: frame for name, frame in tables.items() if name not in LATER_TABLES}
+    known = {name: frame for name, frame in tables.items() if name not in {*LATER_TABLES, *LATER}}
     known |= {name: frame[sorted(FIRST_COLUMNS[name])] for name, frame in known.items() if name in FIRST_COLUMNS}
     return known, {name: value for name, value in endpoints.items() if name in FIRST_ENDPOINTS}
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rabiomarkers.change.notes import cannot_reach, joined, number_of_patients
 from rabiomarkers.change.pairs import FEATURE, pair_matrix
 from rabiomarkers.change.plan import family
-from rabiomarkers.change.table import ALPHA
 from rabiomarkers.files import Info, read_table, write_table
-from rabiomarkers.stats.multiplicity import benjamini_hochberg, holm
+from rabiomarkers.stats.multiplicity import ALPHA, benjamini_hochberg, holm
 from rabiomarkers.stats.two_groups import EMPTY_GROUP, NOBODY, rank_sum_many
 from rabiomarkers.tables.changes import BY_RESPONSE
 from rabiomarkers.tables.outcomes import known_responses
@@ -99,21 +99,14 @@ def _note(row: Mapping[Any, Any]) -> str:
     """What a reader must know about a row's numbers, in words; empty where there is nothing to say."""
     responders, others, unknown = row["n_responders"], row["n_non_responders"], row["n_unknown"]
     if row["note"] == NOBODY:
-        return f"the response of nobody with a pair is known ({_patients(unknown)})"
+        return f"the response of nobody with a pair is known ({number_of_patients(unknown)})"
     parts = [row["note"]]
     if row["note"] == EMPTY_GROUP:
         parts = [f"no {'non-responder' if responders else 'responder'} has a pair, so nothing to compare"]
-    if row["p_floor"] > ALPHA:
-        parts.append(f"cannot reach {ALPHA}: with {responders} v {others} patients no p is below {row['p_floor']:.3g}")
-    elif row["q_floor"] > ALPHA:
-        parts.append(
-            f"cannot pass: with {responders} v {others} patients no p is below {row['p_floor']:.3g}, "
-            f"and {row['n_tests']} are tested"
-        )
+    who = f"{responders} v {others} patients"
+    parts.append(cannot_reach(row["p_floor"], who))
+    if row["p_floor"] <= ALPHA < row["q_floor"]:
+        parts.append(f"cannot pass: with {who} no p is below {row['p_floor']:.3g}, and {row['n_tests']} are tested")
     if unknown:
-        parts.append(f"response unknown of {_patients(unknown)}, left out")
-    return "; ".join(part for part in parts if part)
-
-
-def _patients(count: int) -> str:
-    return "1 patient" if count == 1 else f"{count} patients"
+        parts.append(f"response unknown of {number_of_patients(unknown)}, left out")
+    return joined(*parts)

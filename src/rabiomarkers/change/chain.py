@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from rabiomarkers.change.notes import cannot_reach, number_of_patients
 from rabiomarkers.change.pairs import FEATURE
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.multiplicity import holm
@@ -18,7 +19,6 @@ from rabiomarkers.tables.changes import CHAIN, LINKS
 SIGNS: Mapping[str, float] = {"up": 1.0, "down": -1.0}
 NO_UNIT = "unknown"
 NOT_MEASURED = "nobody has a pair of it"
-ALPHA = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +153,4 @@ def _note(note: str, floor: float, n: int, changes: pd.DataFrame, nodes: Sequenc
     absent = [node.name for node in nodes if (node.compartment, node.feature) not in changes]
     if absent:
         return f"nobody has a pair of {' and '.join(absent)}"
-    if floor > ALPHA:
-        return f"cannot reach {ALPHA}: with these {n} patients no p is below {floor:.3g}"
-    return note
+    return cannot_reach(floor, f"these {number_of_patients(n)}") or note

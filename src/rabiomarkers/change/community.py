@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rabiomarkers.change.notes import joined
 from rabiomarkers.files import Info, read_table, write_table
+from rabiomarkers.stats.arrays import Matrix
 from rabiomarkers.stats.dispersion import dispersion_change
-from rabiomarkers.stats.exact import Matrix
 from rabiomarkers.stats.matching import matching_test
 from rabiomarkers.stats.paired import NO_PAIR, NOT_TESTED, ONE_PAIR
 from rabiomarkers.stats.patient_effects import response_effect, response_time_effect, time_effect
@@ -198,5 +199,5 @@ def _row(question: str, pairs: _Pairs, told: dict[str, Any], *, unknown: int = 0
         "statistic_name": NAMES[question],
         "n_patients": len(pairs.patients),
         "n_samples": 2 * len(pairs.patients),
-        "note": "; ".join(part for part in (filled["note"], *left_out) if part),
+        "note": joined(filled["note"], *left_out),
     }

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rabiomarkers.change.notes import cannot_reach, joined
 from rabiomarkers.change.wholes import CELL_TYPES, cell_wholes, taxon_wholes
 from rabiomarkers.errors import StatisticsError, TableError
 from rabiomarkers.files import Info, read_table, write_table
 from rabiomarkers.stats.composition import ZERO_RULES, Scale, balance_weights, clr_changes, without_zeros
 from rabiomarkers.stats.dirichlet import COLUMNS as SAMPLED
 from rabiomarkers.stats.dirichlet import DRAWS, posterior_tests
-from rabiomarkers.stats.multiplicity import benjamini_hochberg
+from rabiomarkers.stats.multiplicity import ALPHA, benjamini_hochberg
 from rabiomarkers.stats.paired import NOT_TESTED, signed_rank_many
-from rabiomarkers.stats.parts import ALPHA, reference_tests, whole_change
+from rabiomarkers.stats.parts import reference_tests, whole_change
 from rabiomarkers.tables.changes import COMPOSITION
 from rabiomarkers.tables.samples import SAMPLES
 
@@ -29,13 +30,15 @@ WHOLE, TOGETHER = "all parts", "rare parts together"
 
 MOVED = "moved"
 DEPENDS = "depends on the reference"
+RATIO_MOVED = "their ratio moved"
 NOT_SHOWN = "not shown"
 CANNOT = f"cannot reach {ALPHA:g}"
 RARE = "rare"
-VERDICTS = (MOVED, DEPENDS, NOT_SHOWN, CANNOT, RARE)
+VERDICTS = (MOVED, DEPENDS, RATIO_MOVED, NOT_SHOWN, CANNOT, RARE)
 """`moved`: by both references, and still so among the parts left when stronger movers are taken out (`stats.parts`).
-`depends on the reference`: by one of them only, or only as long as a stronger mover is part of the reference. `cannot reach
-0.05`: with so few pairs no result could. `rare`: below the prevalence floor, tested only within the sum of the rare parts."""
+`depends on the reference`: by one of them only, or only as long as a stronger mover is part of the reference. `their ratio
+moved`: of two parts, as which of them moved no reference can say. `cannot reach 0.05`: with so few pairs no result could. `rare`:
+below the prevalence floor, tested only within the sum of the rare parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +136,7 @@ def composition_step(
     inputs
         `samples`, and ``taxa:<sample_id>`` (a stool piece) and ``cells:<sample_id>`` (called cells) of the samples that passed.
     depth
-        Stool samples with fewer reads are left out; by default only empty ones, as a posterior knows how little it has seen.
+        Stool samples with fewer reads are left out, as they are of diversity; 1 leaves out empty ones only.
     contrast, minimum_prevalence, draws, balances, level, seed
         As in `composition_table`. A balance is told of each composition that has any of its parts, or, if none has, of all.
     """
@@ -223,6 +226,8 @@ def _part_rows(
     tests = reference_tests(changes.to_numpy(), seen, level=level)
     sampled = posterior_tests(before, after, draws=draws, seed=seed).reset_index(drop=True)
     verdicts = np.select([tests.moved, tests.differs], [MOVED, DEPENDS], default="")
+    if parts == 2:
+        verdicts = np.where(tests.clr["q_value"] <= ALPHA, RATIO_MOVED, "")
     few = {1: "a single part has no ratio", 2: "two parts: only their ratio is known"}.get(parts, "")
     undrawn = "" if draws else "no counts to draw from"
     both = {
@@ -238,7 +243,7 @@ def _part_rows(
         told = test.assign(part=list(changes.columns), coordinate=coordinate, reference=reference)
         told["verdict"] = np.where(verdicts == "", _without_verdict(test), verdicts)
         summed = ["parts below the prevalence floor, summed" if part == TOGETHER else "" for part in changes.columns]
-        told["note"] = _joined(test["note"], _floors(test), few, remark, pd.Series(summed, dtype="str"))
+        told["note"] = _notes(test["note"], _floors(test), few, remark, pd.Series(summed, dtype="str"))
         rows.append(told)
     return pd.concat(rows, ignore_index=True).rename(columns={"n": "n_pairs"})
 
@@ -266,7 +271,7 @@ def _balance_rows(
     test["n"] = test["n"].where(possible, len(changes))
     verdicts = np.where(test["q_value"] <= ALPHA, MOVED, _without_verdict(test))
     table = test.assign(part=names, coordinate="balance", reference=[text for _, text, _ in found], verdict=verdicts)
-    return table.assign(note=_joined(test["note"], _floors(test), reasons)).rename(columns={"n": "n_pairs"})
+    return table.assign(note=_notes(test["note"], _floors(test), reasons)).rename(columns={"n": "n_pairs"})
 
 
 def _balance(changes: pd.DataFrame, rare: pd.Index, sides: Sides) -> tuple[NDArray[np.float64], str, str]:
@@ -288,7 +293,7 @@ def _balance(changes: pd.DataFrame, rare: pd.Index, sides: Sides) -> tuple[NDArr
 def _whole_row(changes: pd.DataFrame, remarks: Sequence[str], *, seed: int) -> pd.DataFrame:
     test = pd.DataFrame([asdict(whole_change(changes.to_numpy(), seed=seed))])
     verdicts = np.where(test["p_value"] <= ALPHA, MOVED, _without_verdict(test))
-    note = _joined(test["note"], _floors(test), *remarks)
+    note = _notes(test["note"], _floors(test), *remarks)
     table = test.assign(part=WHOLE, coordinate="whole", reference="none: the same for every one")
     return table.assign(q_value=test["p_value"], verdict=verdicts, note=note).rename(columns={"n": "n_pairs"})
 
@@ -309,13 +314,13 @@ def _without_verdict(test: pd.DataFrame) -> NDArray[np.str_]:
 
 def _floors(test: pd.DataFrame) -> "pd.Series[str]":
     """Why no p of these pairs could be small enough."""
-    told = [f"the smallest p of {n} pairs is {floor:.3g}" for n, floor in zip(test["n"], test["p_floor"], strict=True)]
-    return pd.Series(told, index=test.index, dtype="str").where(test["p_floor"] > ALPHA, "")
+    told = [cannot_reach(floor, f"{n} pairs") for n, floor in zip(test["n"], test["p_floor"], strict=True)]
+    return pd.Series(told, index=test.index, dtype="str")
 
 
-def _joined(first: "pd.Series[str]", *others: "pd.Series[str] | str") -> list[str]:
+def _notes(first: "pd.Series[str]", *others: "pd.Series[str] | str") -> list[str]:
     columns = [pd.Series(other, index=range(len(first)), dtype="str") for other in (list(first), *others)]
-    return ["; ".join(text for text in row if text) for row in zip(*columns, strict=True)]
+    return [joined(*row) for row in zip(*columns, strict=True)]
 
 
 def _matching(parts: pd.Index, patterns: Sequence[str]) -> pd.Index:

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rabiomarkers.change.pairs import scaled_values
+from rabiomarkers.change.notes import joined
+from rabiomarkers.change.pairs import FEATURE, scaled_values
 from rabiomarkers.files import Info, read_table, write_table
 from rabiomarkers.stats.mixed import Courses, mixed_courses
 from rabiomarkers.stats.multiplicity import benjamini_hochberg
 from rabiomarkers.stats.paired import NOT_TESTED
 from rabiomarkers.tables.changes import COURSES
 
-FEATURE = ["compartment", "feature"]
 NO_VALUE_HERE = "no value at this timepoint"
 OF_A_CONTRAST = ("estimate", "ci_low", "ci_high", "p_value", "degrees_of_freedom", "n_patients", "n_pairs")
 
@@ -83,7 +83,7 @@ def _rows(told: Courses, named: pd.DataFrame, column: int, timepoints: Sequence[
         timepoint=timepoints[column + 1],
         place=column,
         test=np.where(here, NOT_TESTED, told.test),
-        note=["; ".join(part for part in parts if part) for parts in notes],
+        note=[joined(*parts) for parts in notes],
     )
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rabiomarkers.change.notes import joined
 from rabiomarkers.change.pairs import FEATURE
+from rabiomarkers.stats.multiplicity import ALPHA
 from rabiomarkers.stats.power import detectable_effect
 from rabiomarkers.tables.changes import POWER
 
@@ -21,13 +23,12 @@ def power_table(
     changes: pd.DataFrame,
     *,
     test: str = "signed_rank",
-    alpha: float = 0.05,
     power: float = 0.8,
     seed: int = 1,
 ) -> pd.DataFrame:
     """What the planned test would have found of each primary feature, as many pairs as it has.
 
-    Primary features are tested one after the other, each at the full `alpha`: the power is that of a feature whose turn comes.
+    Primary features are tested one after the other, each at the full 0.05: the power is that of a feature whose turn comes.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def power_table(
         The DELTAS and the CHANGES table; primary features only are looked at.
     test
         The plan's, a name in `change.tests.TESTS`.
-    alpha, power, seed
+    power, seed
         As in `stats.power.detectable_effect`.
 
     Returns
@@ -45,7 +46,7 @@ def power_table(
     """
     values = {key: group.to_numpy(dtype=np.float64) for key, group in deltas.groupby(FEATURE)["change"]}
     primary = changes[changes["tier"] == "primary"]
-    options = {"test": test, "alpha": alpha, "power": power, "seed": seed}
+    options = {"test": test, "alpha": ALPHA, "power": power, "seed": seed}
     rows = [
         _row(row, values.get((row["compartment"], row["feature"]), np.empty(0)), options)
         for row in primary.to_dict("records")
@@ -56,7 +57,6 @@ def power_table(
 def _row(row: Mapping[Any, Any], changes: NDArray[np.float64], options: Mapping[str, Any]) -> dict[str, Any]:
     found = detectable_effect(len(changes), **options)
     spread = _spread(changes)
-    notes = [found.note, NO_SPREAD if spread == 0 else ""]
     return {
         "compartment": row["compartment"],
         "feature": row["feature"],
@@ -68,7 +68,7 @@ def _row(row: Mapping[Any, Any], changes: NDArray[np.float64], options: Mapping[
         "spread": spread,
         "detectable_effect": found.effect,
         "detectable_change": found.effect * spread if spread > 0 else math.nan,
-        "note": "; ".join(note for note in notes if note),
+        "note": joined(found.note, NO_SPREAD if spread == 0 else ""),
     }
 
 

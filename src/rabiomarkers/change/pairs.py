@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rabiomarkers.change.notes import number_of_patients
 from rabiomarkers.errors import TableError
 from rabiomarkers.stats.scale import analysis_scale
 from rabiomarkers.tables.changes import DELTAS, SINGLES
@@ -121,7 +122,7 @@ def pairing(features: pd.DataFrame, *, contrast: Sequence[str]) -> pd.DataFrame:
     table = pd.DataFrame({"n_pairs": counts.get("", 0)}, index=counts.index)
     reasons = counts.drop(columns="", errors="ignore")
     table["note"] = [
-        "; ".join(f"{_patients(count)} {reason}" for reason, count in row.items() if count)
+        "; ".join(f"{number_of_patients(count)} {reason}" for reason, count in row.items() if count)
         for _, row in reasons.iterrows()
     ]
     return table.reset_index()
@@ -198,7 +199,3 @@ def _differences(pairs: pd.DataFrame) -> Matrix:
     power = np.power(10.0, np.clip(11 - exponent, -300, 300))
     change = (values["after"] - values["before"]).to_numpy()
     return np.asarray(np.rint(change * power) / power, dtype=np.float64)
-
-
-def _patients(count: int) -> str:
-    return "1 patient" if count == 1 else f"{count} patients"

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from rabiomarkers.change.context import BORROWING, groups_of_tests, matrix_rows
 from rabiomarkers.change.detectable import power_table
+from rabiomarkers.change.notes import cannot_reach, joined
 from rabiomarkers.change.pairs import FEATURE, PairMatrix, pair_matrix, paired_deltas, single_values
 from rabiomarkers.change.shadow import shadow_null
-from rabiomarkers.change.table import ALPHA
 from rabiomarkers.change.tests import TESTS, run_test
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.files import Info, read_table, write_table
 from rabiomarkers.results import Results
+from rabiomarkers.stats.multiplicity import ALPHA
 from rabiomarkers.stats.paired import NOT_TESTED
 from rabiomarkers.tables.changes import SENSITIVITY
 from rabiomarkers.tables.samples import FEATURES
@@ -211,7 +212,7 @@ def _put_back(tests: _Tests, pairs: PairMatrix, more: PairMatrix | None, name: s
     new_samples, back = after.sum(axis=(0, 2)) - before.sum(axis=(0, 2)), after.all(axis=0).sum(axis=1)
     back = back - before.all(axis=0).sum(axis=1)
     said = [BACK[min(int(count), 2)].format(count) for count in back]
-    told["note"] = [_joined(words, note) for words, note in zip(said, told["note"], strict=True)]
+    told["note"] = [joined(words, note) for words, note in zip(said, told["note"], strict=True)]
     return [told[new_samples > 0]]
 
 
@@ -223,18 +224,10 @@ def _sides(pairs: PairMatrix, asked: pd.DataFrame) -> NDArray[np.float64]:
 
 def _named(told: pd.DataFrame, kind: str, analysis: str) -> pd.DataFrame:
     notes = [
-        _joined(note, _too_few(n, floor))
+        joined(note, cannot_reach(floor, f"{n} pairs"))
         for note, n, floor in zip(told["note"], told["n"], told["p_floor"], strict=True)
     ]
     return told.rename(columns={"n": "n_pairs"}).assign(kind=kind, analysis=analysis, note=notes)
-
-
-def _too_few(n: int, floor: float) -> str:
-    return f"cannot reach {ALPHA}: with {n} pairs no p is below {floor:.3g}" if floor > ALPHA else ""
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)
 
 
 def _judged(table: pd.DataFrame) -> pd.DataFrame:

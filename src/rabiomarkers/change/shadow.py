@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from rabiomarkers.change.context import BORROWING, groups_of_tests, matrix_rows
 from rabiomarkers.change.pairs import PairMatrix
 from rabiomarkers.change.tests import run_test
-from rabiomarkers.stats.multiplicity import benjamini_hochberg, fixed_sequence, holm
+from rabiomarkers.stats.arrays import Matrix
+from rabiomarkers.stats.multiplicity import ALPHA, HOLM, SEQUENCE, benjamini_hochberg, fixed_sequence, holm
+from rabiomarkers.stats.paired import NOT_TESTED
 from rabiomarkers.tables.changes import SHADOW_NULL
 
-type Matrix = NDArray[np.float64]
 type Flips = NDArray[np.bool_]
 
 ALL_SWAPS = 256  # up to here every swap is tried
 BLOCK = 40_000  # rows tested at once
+ROUNDING = 1e-12  # of a share
 NONE_TESTED = "no feature could be tested"
 TOO_MANY = "above the nominal rate: in these data the test calls too many changes"
 
@@ -27,7 +29,6 @@ def shadow_null(
     *,
     test: str = "signed_rank",
     exploratory_test: str | None = None,
-    nominal: float = 0.05,
     level: float = 0.95,
     flips: int = 200,
     seed: int = 1,
@@ -36,7 +37,7 @@ def shadow_null(
 
     If nothing changed, it is chance which of a patient's two samples was taken first. Each swap turns whole patients round, all
     their features together, so that features stay as correlated as they are; then every test is done again. A test that is right
-    for these data has p <= nominal in at most that share of cases.
+    for these data has p <= 0.05 in at most that share of cases.
 
     Parameters
     ----------
@@ -46,8 +47,6 @@ def shadow_null(
         The CHANGES table, which tells families, corrections and the primary sequence.
     test, exploratory_test
         As in `change_table`.
-    nominal
-        The level that is checked; families pass at it too.
     level, seed
         As in `change_table`; `seed` also draws the swaps.
     flips
@@ -55,11 +54,12 @@ def shadow_null(
 
     Returns
     -------
-    The SHADOW_NULL table: `observed` is the share of p <= nominal over all tests and swaps (tests of one swap are correlated, so it
+    The SHADOW_NULL table: `observed` is the share of p <= 0.05 over all tests and swaps (tests of one swap are correlated, so it
     scatters more than so many independent tests would), `observed_any` the share of swaps in which any test passes the family's
     correction.
     """
     swaps = random_swaps(len(pairs.patients), flips=flips, seed=seed)
+    every = _few(len(pairs.patients))
     families = []
     for name, rows in groups_of_tests(changes, test=test, exploratory_test=exploratory_test):
         known = matrix_rows(pairs, rows)
@@ -68,14 +68,14 @@ def shadow_null(
             pairs.rows(known[known >= 0]), swaps, test=name, level=level, seed=seed
         )
         for _, family in rows.reset_index(drop=True).groupby("family", sort=True):
-            families.append(_row(family, p_values[:, family.index], name, nominal))
+            families.append(_row(family, p_values[:, family.index], every=every))
     table = pd.DataFrame(families, columns=list(SHADOW_NULL.columns)).sort_values(list(SHADOW_NULL.key))
     return SHADOW_NULL.check(table)
 
 
 def random_swaps(patients: int, *, flips: int, seed: int) -> Flips:
     """Which patients are turned round in each swap (swaps x patients): all 2**patients where these are at most 256, else drawn."""
-    if 2**patients <= ALL_SWAPS:
+    if _few(patients):
         numbers = np.arange(2**patients)[:, None]
         every: Flips = (numbers >> np.arange(patients)) % 2 == 1
         return every
@@ -109,40 +109,53 @@ def _swapped(pairs: PairMatrix, swaps: Flips) -> PairMatrix:
     )
 
 
-def _row(family: pd.DataFrame, p_values: Matrix, test: str, nominal: float) -> dict[str, Any]:
+def _few(patients: int) -> bool:
+    """Whether every swap is tried."""
+    few: bool = 2**patients <= ALL_SWAPS
+    return few
+
+
+def _row(family: pd.DataFrame, p_values: Matrix, *, every: bool) -> dict[str, Any]:
     tested = ~np.isnan(p_values)
     some = bool(tested.any())
-    passed = [_any_passes(row, family, nominal) for row in p_values] if some else []
+    passed = [_any_passes(row, family) for row in p_values] if some else []
     return {
         "family": family["family"].iloc[0],
-        "test": test,
+        "test": _test_of(family),
         "n_tests": int(tested.any(axis=0).sum()),
         "n_flips": len(p_values),
-        "nominal": nominal,
-        "observed": float((p_values[tested] <= nominal).mean()) if some else np.nan,
+        "nominal": ALPHA,
+        "observed": float((p_values[tested] <= ALPHA).mean()) if some else np.nan,
         "observed_any": float(np.mean(passed)) if some else np.nan,
-        "note": _note(family, p_values, nominal) if some else NONE_TESTED,
+        "note": _note(family, p_values, every=every) if some else NONE_TESTED,
     }
 
 
-def _any_passes(p_values: Matrix, family: pd.DataFrame, nominal: float) -> bool:
+def _test_of(family: pd.DataFrame) -> str:
+    """The test as the CHANGES table calls it; all of them where it has several names, as a moderated t that is a paired t."""
+    names = sorted(set(family["test"]) - {NOT_TESTED})
+    return ", ".join(names) or NOT_TESTED
+
+
+def _any_passes(p_values: Matrix, family: pd.DataFrame) -> bool:
     p = pd.Series(p_values, index=family.index)
     correction = family["correction"].iloc[0]
-    if correction == "fixed sequence":
+    if correction == SEQUENCE:
         sequence = family["sequence"].astype("float64")
         adjusted = fixed_sequence(p.mask(p.isna() & sequence.notna(), 1.0), sequence)
     else:
-        adjusted = (holm if correction == "Holm" else benjamini_hochberg)(p)
-    return bool((adjusted <= nominal).any())
+        adjusted = (holm if correction == HOLM else benjamini_hochberg)(p)
+    return bool((adjusted <= ALPHA).any())
 
 
-def _note(family: pd.DataFrame, p_values: Matrix, nominal: float) -> str:
+def _note(family: pd.DataFrame, p_values: Matrix, *, every: bool) -> str:
     """What a reader must know: the tests are dead here, or they call more than they may."""
     tested = ~np.isnan(p_values).all(axis=0)
     floors = family.loc[tested, "p_floor"]
-    if (floors > nominal).all():
-        return f"no test of this family can reach {nominal} with so few pairs"
-    shares = np.nanmean(np.where(np.isnan(p_values[:, tested]), np.nan, p_values[:, tested] <= nominal), axis=1)
-    # tests of one swap are correlated: only the swaps are independent of each other
-    error = float(np.std(shares, ddof=1) / np.sqrt(len(shares))) if len(shares) > 1 else 0.0
-    return TOO_MANY if shares.mean() > nominal + 3 * error else ""
+    if (floors > ALPHA).all():
+        return f"no test of this family can reach {ALPHA} with so few pairs"
+    shares = np.nanmean(np.where(np.isnan(p_values[:, tested]), np.nan, p_values[:, tested] <= ALPHA), axis=1)
+    # of drawn swaps the share is uncertain. Tests of one swap are correlated: only the swaps are independent of each other
+    drawn = not every and len(shares) > 1
+    error = float(np.std(shares, ddof=1) / np.sqrt(len(shares))) if drawn else 0.0
+    return TOO_MANY if shares.mean() > ALPHA + 3 * error + ROUNDING else ""

@@ -7,22 +7,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rabiomarkers.change.notes import cannot_reach, joined
 from rabiomarkers.change.pairs import FEATURE, PairMatrix, pair_matrix
 from rabiomarkers.change.plan import family, plan_features, read_plan
 from rabiomarkers.change.tests import run_test
 from rabiomarkers.stats.effect import hedges_g_many, standardised_change_intervals, standardised_changes
-from rabiomarkers.stats.multiplicity import benjamini_hochberg, fixed_sequence, holm
-from rabiomarkers.stats.paired import COLUMNS
+from rabiomarkers.stats.multiplicity import (
+    ALPHA,
+    BENJAMINI_HOCHBERG,
+    HOLM,
+    SEQUENCE,
+    benjamini_hochberg,
+    fixed_sequence,
+    holm,
+)
+from rabiomarkers.stats.paired import ALL_EQUAL, ALL_ZERO, NO_PAIR
 from rabiomarkers.tables.changes import CHANGES
 from rabiomarkers.tables.table import TIERS
 
-ALPHA = 0.05
 SIZE_LEVEL = 0.95  # of the intervals of effect sizes; those of the estimates reach what their test allows
 NOT_MEASURED = "named in the plan, no sample gave it"
 NOT_REGISTERED = "the plan is not the one that was registered"
 NO_UNIT = "unknown"
-SEQUENCE, HOLM, BH = "fixed sequence", "Holm", "Benjamini-Hochberg"
-SECONDARY_CORRECTIONS = {"holm": HOLM, "benjamini_hochberg": BH}
+SECONDARY_CORRECTIONS = {"holm": HOLM, "benjamini_hochberg": BENJAMINI_HOCHBERG}
 
 
 def change_table(
@@ -78,8 +85,8 @@ def change_table(
     options = {"level": level, "seed": seed}
     tested = _tested(pairs, rows["tier"], test=test, exploratory_test=exploratory_test or test, options=options)
     table = pd.concat([rows, tested.rename(columns={"n": "n_pairs", "note": "reason"}), _sizes(pairs)], axis=1)
-    table["note"] = [_note(row) for row in table.to_dict("records")]
     corrected = _corrected(table, SECONDARY_CORRECTIONS[secondary_correction])
+    corrected["note"] = [_note(row) for row in corrected.to_dict("records")]
     ordered = corrected.assign(order=corrected["tier"].map(TIERS.index)).sort_values(["order", "sequence", *FEATURE])
     return CHANGES.check(ordered[list(CHANGES.columns)])
 
@@ -144,7 +151,7 @@ def _tested(
     for name, chosen in ((test, ~exploratory), (exploratory_test, exploratory)):
         rows = np.flatnonzero(chosen)
         parts.append(run_test(name, pairs.rows(rows), **options).set_index(rows))
-    return pd.concat(parts).sort_index()[list(COLUMNS)]
+    return pd.concat(parts).sort_index()
 
 
 def _sizes(pairs: PairMatrix) -> pd.DataFrame:
@@ -178,24 +185,28 @@ def _where(some: NDArray[np.bool_], values: NDArray[np.float64], statistic: Any)
 
 def _corrected(table: pd.DataFrame, secondary_correction: str) -> pd.DataFrame:
     """With `correction, sequence, q_value, passes`."""
-    correction = table["tier"].map({"primary": SEQUENCE, "secondary": secondary_correction, "exploratory": BH})
+    correction = table["tier"].map(
+        {"primary": SEQUENCE, "secondary": secondary_correction, "exploratory": BENJAMINI_HOCHBERG}
+    )
     sequence = _sequence(table)
-    # two pairs or more that give no p have not moved at all: the sequence stops there, as it would at p = 1
-    stopped = table["p_value"].isna() & (table["n_pairs"] >= 2) & sequence.notna()
+    # a place without a p: as a rule the patients all moved alike or not at all. The sequence stops there, as it would at p = 1
+    stopped = table["p_value"].isna() & sequence.notna()
     in_order = fixed_sequence(table["p_value"].mask(stopped, 1.0), sequence).where(~stopped)
     q_value = in_order
-    for name, correct in ((HOLM, holm), (BH, benjamini_hochberg)):
+    for name, correct in ((HOLM, holm), (BENJAMINI_HOCHBERG, benjamini_hochberg)):
         q_value = q_value.mask(correction == name, correct(table["p_value"].where(correction == name), table["family"]))
     passes = (q_value <= ALPHA).astype("boolean").mask(q_value.isna())
     return table.assign(correction=correction, sequence=sequence.astype("Int64"), q_value=q_value, passes=passes)
 
 
 def _sequence(table: pd.DataFrame) -> pd.Series:
-    """The place of each primary feature that some patient's pair was measured of, from 1; NaN for all others.
+    """The place of each primary feature that was measured in patients enough for a test, from 1; NaN for all others.
 
-    A feature nobody measured takes no place: whether it could be measured does not depend on which way it moved.
+    Enough are two pairs, or whatever gave the test a p (a mixed model also uses patients with one sample) or would have if they had
+    not all moved alike. A feature of too few takes no place: whether it could be measured does not depend on which way it moved.
     """
-    primary = table[(table["tier"] == "primary") & (table["n_pairs"] >= 2)].sort_values(["place", *FEATURE])
+    enough = table["p_value"].notna() | (table["n_pairs"] >= 2) | table["reason"].isin([ALL_ZERO, ALL_EQUAL])
+    primary = table[(table["tier"] == "primary") & enough].sort_values(["place", *FEATURE])
     places = pd.Series(np.arange(1.0, len(primary) + 1), index=primary.index)
     return places.reindex(table.index)
 
@@ -203,17 +214,17 @@ def _sequence(table: pd.DataFrame) -> pd.Series:
 def _note(row: Mapping[Any, Any]) -> str:
     """What a reader must know about a row's numbers, in words; empty where there is nothing to say."""
     if row["missing"] == NOT_MEASURED:
-        return _joined(row["unregistered"], NOT_MEASURED)
-    if row["n_pairs"] == 0:
-        return _joined(row["unregistered"], f"no pair: {row['missing']}" if row["missing"] else "no pair")
-    parts = [row["unregistered"], row["reason"]]
-    if row["p_floor"] > ALPHA:
-        moved = f" ({row['n_nonzero']} of which moved)" if row["n_nonzero"] < row["n_pairs"] else ""
-        parts.append(f"cannot reach {ALPHA}: with {row['n_pairs']} pairs{moved} no p is below {row['p_floor']:.3g}")
-    if row["n_pairs"] == 2:
-        parts.append("no effect size with fewer than three pairs")
-    return _joined(*parts, row["missing"])
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)
+        return joined(row["unregistered"], NOT_MEASURED)
+    tested = not np.isnan(row["p_value"])
+    if row["n_pairs"] == 0 and not tested:
+        why = f"{NO_PAIR}: {row['missing']}" if row["missing"] else NO_PAIR
+        return joined(row["unregistered"], why, row["reason"] if row["reason"] != NO_PAIR else "")
+    moved = f" ({row['n_nonzero']} of which moved)" if row["n_nonzero"] < row["n_pairs"] else ""
+    few = row["n_pairs"] == 2 or (tested and row["n_pairs"] < 2)
+    return joined(
+        row["unregistered"],
+        row["reason"],
+        cannot_reach(row["p_floor"], f"{row['n_pairs']} pairs{moved}"),
+        "no effect size with fewer than three pairs" if few else "",
+        row["missing"],
+    )

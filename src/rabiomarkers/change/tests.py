@@ -1,7 +1,6 @@
 """The tests of a paired change by name: each takes the same matrices and tells the same columns."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -10,13 +9,13 @@ from rabiomarkers.change.pairs import PairMatrix
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.mixed import mixed_model_many
 from rabiomarkers.stats.moderated import moderated_t_many
-from rabiomarkers.stats.paired import COLUMNS, sign_flip_many, signed_rank_many
+from rabiomarkers.stats.paired import COLUMNS, NOT_TESTED, sign_flip_many, signed_rank_many
 from rabiomarkers.stats.parametric import ancova_many, paired_t_many
 
-type TestName = Literal[
-    "signed_rank", "signed_rank_pratt", "sign_flip", "paired_t", "moderated_t", "ancova", "mixed_model"
-]
 type PairedTest = Callable[[PairMatrix, float, int], pd.DataFrame]
+
+TEST_COLUMNS = (*COLUMNS, "n_single", "degrees_of_freedom")
+"""What every test tells; the last two are empty where it used no patient with one sample, or has no degrees of freedom."""
 
 
 def _moderated(pairs: PairMatrix, level: float, seed: int) -> pd.DataFrame:
@@ -45,7 +44,7 @@ TESTS: Mapping[str, PairedTest] = {
 
 
 def run_test(name: str, pairs: PairMatrix, *, level: float = 0.95, seed: int = 1) -> pd.DataFrame:
-    """The columns of `stats.paired.COLUMNS`, one row a feature of `pairs`.
+    """The columns `TEST_COLUMNS`, one row a feature of `pairs`.
 
     Raises
     ------
@@ -54,9 +53,6 @@ def run_test(name: str, pairs: PairMatrix, *, level: float = 0.95, seed: int = 1
     """
     if name not in TESTS:
         raise StatisticsError(f"There is no paired test {name!r}; there are {', '.join(TESTS)}.")
-    return TESTS[name](pairs, level, seed)[list(COLUMNS)]
-
-
-def every_test() -> tuple[str, ...]:
-    """The names of all tests, as settings spell them."""
-    return tuple(get_args(TestName.__value__))
+    told = TESTS[name](pairs, level, seed).reindex(columns=list(TEST_COLUMNS))
+    single = told["n_single"].astype("Int64").mask(told["test"] == NOT_TESTED)
+    return told.assign(n_single=single, degrees_of_freedom=told["degrees_of_freedom"].astype("float64"))

@@ -1,4 +1,8 @@
-"""The design matrix: one row a patient, one column a feature that the plan named before anyone saw a response."""
+"""The design matrix: one row a patient, one column a feature that the plan named before anyone saw a response.
+
+A column is called `compartment:feature`. Where a model takes both the values before treatment and their changes, it is called
+`before compartment:feature` or `change compartment:feature`, the word in front telling which.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +16,9 @@ from rabiomarkers.errors import PredictionError
 from rabiomarkers.stats.scale import analysis_scale
 from rabiomarkers.tables.table import COMPARTMENTS
 
-type FeatureSet = Literal["baseline", "change"]
+type FeatureSet = Literal["none", "baseline", "change", "both"]
+
+BEFORE, CHANGE = "before ", "change "  # in front of a column where both are in one matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +26,7 @@ class Design:
     """What a model may learn from; patients and their order are those of `matrix`, sorted."""
 
     feature_set: FeatureSet
-    matrix: pd.DataFrame  # patients x "compartment:feature", on the analysis scale, NaN where missing
+    matrix: pd.DataFrame  # patients x columns, on the analysis scale, NaN where missing
     units: Mapping[str, str]  # of each column
     labels: pd.Series  # responder, by patient; without rows where outcomes are not known
     left_out: tuple[Mapping[str, str], ...]  # patient_id, reason
@@ -32,12 +38,13 @@ def design_matrix(
     deltas: pd.DataFrame,
     outcomes: pd.DataFrame | None,
     *,
-    feature_set: FeatureSet,
+    feature_set: Literal["baseline", "change", "both"],
     contrast: Sequence[str],
     names: Sequence[str],
+    compartment: str | None = None,
     maximum_features: int = 5,
 ) -> Design:
-    """Patients x features for one of the two questions: before treatment, or by how the sample changed.
+    """Patients x features for one of the questions: what the values before treatment tell, what their changes tell, or both.
 
     A patient who misses a compartment stays in with NaN, filled inside each fold; one without any of the features, or whose
     response is not known, is left out with the reason. Features that depend on the cohort are refused: they would carry other
@@ -50,29 +57,75 @@ def design_matrix(
     contrast
         (before, after) names of timepoints; ``"baseline"`` takes features at the first.
     names
-        Feature names or patterns, optionally ``compartment:pattern``, in the order of the columns.
+        Feature names or patterns, optionally ``compartment:pattern``, in the order of the columns; or columns themselves.
+    compartment
+        Only features of this one; None: of all.
     maximum_features
-        The first so many are used, the others refused.
+        The first so many are used, the others refused; of values before and changes each so many.
 
     Raises
     ------
     PredictionError
         A feature occurs twice for one patient: patients would be on both sides of a split.
     """
-    long = _baseline(features, contrast[0]) if feature_set == "baseline" else _change(deltas)
-    chosen, refused = _choose(long, names, _unusable(features, long), maximum_features)
-    used = long[long["column"].isin(chosen) & long["value"].notna()]
-    wide = _wide(used, chosen)
-    units = dict(zip(used["column"], used["unit"], strict=True))
+    wanted = {"baseline": ("before",), "change": ("change",), "both": ("before", "change")}[feature_set]
+    parts = []
+    for kind in wanted:
+        long = _baseline(features, contrast[0]) if kind == "before" else _change(deltas)
+        if compartment is not None:
+            long = long[long["column"].map(compartment_of) == compartment]
+        prefix = {"before": BEFORE, "change": CHANGE}[kind] if feature_set == "both" else ""
+        here = [name.removeprefix(prefix) for name in names if _is_meant(name, prefix)]
+        parts.append(_part(long, here, _unusable(features, long), maximum_features, prefix))
+    wide = pd.concat([part.wide for part in parts], axis="columns").sort_index()
     labels, left_out = _labels(outcomes, wide.index, _absence(feature_set, contrast))
-    matrix = wide.sort_index() if outcomes is None else wide.reindex(labels.index)
     return Design(
         feature_set=feature_set,
-        matrix=matrix,
-        units={column: units.get(column, "") for column in chosen},
+        matrix=wide if outcomes is None else wide.reindex(labels.index),
+        units={column: unit for part in parts for column, unit in part.units.items()},
         labels=labels,
         left_out=left_out,
-        refused=refused,
+        refused=tuple(reason for part in parts for reason in part.refused),
+    )
+
+
+def without_features(outcomes: pd.DataFrame) -> Design:
+    """The design of a model that only knows how many respond: every patient whose response is known, and no column."""
+    everyone = pd.Index(outcomes["patient_id"], dtype=object)
+    labels, left_out = _labels(outcomes, everyone, "")
+    matrix = pd.DataFrame(index=labels.index)
+    return Design(feature_set="none", matrix=matrix, units={}, labels=labels, left_out=left_out, refused=())
+
+
+def compartment_of(column: str) -> str:
+    """The compartment a column of the design comes from."""
+    return column.removeprefix(BEFORE).removeprefix(CHANGE).partition(":")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The columns of one kind, values before treatment or changes."""
+
+    wide: pd.DataFrame
+    units: Mapping[str, str]
+    refused: tuple[Mapping[str, str], ...]
+
+
+def _is_meant(name: str, prefix: str) -> bool:
+    """Whether a name is for this kind: a column of the other kind is not."""
+    return not prefix or name.startswith(prefix) or not name.startswith((BEFORE, CHANGE))
+
+
+def _part(
+    long: pd.DataFrame, names: Sequence[str], unusable: Mapping[str, str], maximum_features: int, prefix: str
+) -> _Part:
+    chosen, refused = _choose(long, names, unusable, maximum_features)
+    used = long[long["column"].isin(chosen) & long["value"].notna()]
+    units = dict(zip(used["column"], used["unit"], strict=True))
+    return _Part(
+        wide=_wide(used, chosen).add_prefix(prefix),
+        units={prefix + column: units.get(column, "") for column in chosen},
+        refused=tuple({**reason, "feature": prefix + reason["feature"]} for reason in refused),
     )
 
 
@@ -104,7 +157,7 @@ def _change(deltas: pd.DataFrame) -> pd.DataFrame:
 
 
 def _absence(feature_set: FeatureSet, contrast: Sequence[str]) -> str:
-    if feature_set == "baseline":
+    if feature_set != "change":
         return f"no sample at {contrast[0]} with any of the named features"
     return f"no pair of samples at {contrast[0]} and {contrast[1]} with any of the named features"
 

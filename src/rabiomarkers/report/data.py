@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from rabiomarkers.files import read_json, read_table
+from rabiomarkers.report.registration import unregistered
 from rabiomarkers.results import TABLES, Results
 from rabiomarkers.tables.table import Table
 
@@ -25,6 +26,12 @@ OPTIONAL = frozenset(
         "power",
         "predictions",
         "permutations",
+        "coefficients",
+        "calibration",
+        "decision_curve",
+        "batch_validation",
+        "stability",
+        "learning_curve",
         "ordination",
         "sums",
         "timeline",
@@ -60,6 +67,12 @@ class ReportData:
     outcomes: pd.DataFrame
     predictions: pd.DataFrame
     permutations: pd.DataFrame
+    coefficients: pd.DataFrame
+    calibration: pd.DataFrame
+    decision_curve: pd.DataFrame
+    batch_validation: pd.DataFrame
+    stability: pd.DataFrame
+    learning_curve: pd.DataFrame
     ledger: pd.DataFrame
     qc: pd.DataFrame
     ordination: pd.DataFrame
@@ -75,6 +88,11 @@ class ReportData:
     def of_first_version(self) -> bool:
         """Whether the results were written before there were timelines, curves, remarks and decisions."""
         return not self.summary.get("rule_sets")
+
+    @property
+    def unregistered(self) -> bool:
+        """Whether a plan was registered and this is another one, so that nothing is primary or secondary."""
+        return unregistered(self.summary)
 
 
 def data_of_results(results: Results) -> ReportData:

@@ -20,6 +20,7 @@ from plotly.offline import get_plotlyjs
 from rabiomarkers.files import Info
 from rabiomarkers.report.blocks import Picture, Section, pictures
 from rabiomarkers.report.data import ReportData, data_of_inputs, data_of_results
+from rabiomarkers.report.methods import EXACT
 from rabiomarkers.report.sections_change import change_section, contrast_of, pairs_section
 from rabiomarkers.report.sections_community import composition_section, stool_section
 from rabiomarkers.report.sections_courses import courses_section
@@ -32,7 +33,14 @@ from rabiomarkers.report.sections_sensitivity import sensitivity_section
 from rabiomarkers.results import open_results
 
 TEMPLATES = Path(__file__).parent / "templates"
-SETTINGS_TOLD = ("response", "expression", "stool", "change")  # parts of the settings that the methods name
+SETTINGS_TOLD = (
+    "response",
+    "expression",
+    "stool",
+    "change",
+    "plan",
+    "composition",
+)  # parts of the settings that the methods name
 QUESTION = (
     "Does the treatment act on the tumour as retinoic acid does, move the immune system and shrink the disease, and can "
     "biomarkers tell who responds?"
@@ -99,6 +107,7 @@ def render(data: ReportData) -> str:
             provenance=provenance_section(data),
             contrast=contrast_of(data),
             settings={part: {} for part in SETTINGS_TOLD} | (data.provenance.get("settings") or {}),
+            exact=EXACT,
             figures=_figures(sections),
             style=_asset("report.css"),
             scripts=(plotly, ours),

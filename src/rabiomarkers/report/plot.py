@@ -28,6 +28,7 @@ from rabiomarkers.report.figures.survival import ENDPOINTS, survival_curves
 from rabiomarkers.report.figures.swimmer import swimmer as swimmer_figure
 from rabiomarkers.report.figures.waterfall import waterfall as waterfall_figure
 from rabiomarkers.results import Results
+from rabiomarkers.tables.changes import SENSITIVITY
 from rabiomarkers.tables.table import TIERS
 
 __all__ = [
@@ -214,9 +215,17 @@ def courses(results: Results, feature: str | Sequence[str]) -> go.Figure | Messa
     return course_lines(pd.concat([_feature_rows(results.courses, name, None) for name in names], ignore_index=True))
 
 
-def sensitivity(results: Results) -> go.Figure | Message:
-    """Every analysis of the primary features: as planned, without each patient, by each other test."""
-    return sensitivity_panels(results.sensitivity)
+def sensitivity(results: Results | pd.DataFrame) -> go.Figure | Message:
+    """Every analysis of the primary features: as planned, without each patient, by each other test.
+
+    In place of the results it takes a table that was made on demand: ``ra.plot.sensitivity(ra.sensitivity(results, "NLR"))``.
+
+    Raises
+    ------
+    TableError
+        The table is none of `ra.sensitivity`.
+    """
+    return sensitivity_panels(SENSITIVITY.check(results) if isinstance(results, pd.DataFrame) else results.sensitivity)
 
 
 def ordination(results: Results) -> go.Figure | Message:

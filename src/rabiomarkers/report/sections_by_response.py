@@ -6,6 +6,7 @@ from rabiomarkers.report.blocks import Block, Grid, Picture
 from rabiomarkers.report.data import LATER, ReportData
 from rabiomarkers.report.figures.interaction import interaction_points
 from rabiomarkers.report.labels import explained
+from rabiomarkers.report.registration import named_in_plan
 from rabiomarkers.report.tables_of_change import KEY, LONG_TABLE, in_plan_order, or_dash, tests_named
 from rabiomarkers.report.words import (
     DASH,
@@ -42,7 +43,7 @@ DIFFERENCE_COLUMNS = (
 
 def by_response_blocks(data: ReportData, primary: pd.DataFrame) -> list[Block]:
     """The change x response tests of the planned features, with a figure; an earlier version wrote medians only."""
-    planned = in_plan_order(data.changes[data.changes["tier"] != "exploratory"])[[*KEY, "sequence"]]
+    planned = in_plan_order(named_in_plan(data.changes))[[*KEY, "sequence"]]
     groups = planned.merge(data.by_response, on=KEY)
     if not data.by_response["test"].notna().any():
         return [_described(groups)]
@@ -59,7 +60,7 @@ def by_response_blocks(data: ReportData, primary: pd.DataFrame) -> list[Block]:
         note=_difference_note(data.by_response) if len(groups) else NOTHING,
         collapsed=len(groups) > LONG_TABLE,
     )
-    return [picture, table]
+    return [table] if data.unregistered else [picture, table]
 
 
 def _described(groups: pd.DataFrame) -> Grid:
@@ -108,12 +109,17 @@ def _difference_note(by_response: pd.DataFrame) -> str:
         if len(exploratory)
         else ""
     )
+    planned = (
+        "The plan's primary question is whether a feature changes at all, so primary features are secondary here (one family, "
+        "Holm) and all others exploratory"
+        if len(exploratory) < len(by_response)
+        else "All features are exploratory here"
+    )
     return (
         "Shift: by how much the change of responders lies above that of the others (Hodges-Lehmann: the median of all "
         "differences between a responder and another patient). p: how often labels of response dealt out at random among these "
         "patients would part them as far; with few responders it cannot be small, which the floor shows. Response is known only "
-        "after treatment: a difference says what went along with response, not what predicts it. The plan's primary question is "
-        "whether a feature changes at all, so primary features are secondary here (one family, Holm) and all others exploratory "
+        f"after treatment: a difference says what went along with response, not what predicts it. {planned} "
         f"(Benjamini-Hochberg within the compartment{others}). Test: {tests_named(by_response)}."
     )
 

@@ -1,6 +1,5 @@
 """What changed under treatment: the planned tests, what their number allows, and each patient."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,6 +9,7 @@ from rabiomarkers.report.data import ReportData
 from rabiomarkers.report.figures.forest import forest
 from rabiomarkers.report.figures.paired import paired_lines
 from rabiomarkers.report.labels import explained
+from rabiomarkers.report.registration import NOTHING_PRIMARY, named_in_plan
 from rabiomarkers.report.sections_by_response import by_response_blocks
 from rabiomarkers.report.sections_families import families_table
 from rabiomarkers.report.tables_of_change import in_plan_order, or_dash
@@ -20,6 +20,7 @@ from rabiomarkers.report.words import (
     besides_floor,
     call_of_change,
     corrected_by,
+    freedom,
     interval,
     number,
     p_with_floor,
@@ -51,34 +52,21 @@ ADJUSTED = (
 )
 
 
-NOT_REGISTERED = Prose(
-    text="The plan of this study is not the one that was registered. Every feature is therefore exploratory, and no claim rests "
-    "on any."
-)
-
-
 def change_section(data: ReportData) -> Section:
-    """Every named feature's change, what each family of tests can show, and the exploratory features that came closest."""
-    named = in_plan_order(data.changes[data.changes["tier"] != "exploratory"])
+    """Every named feature's change, what each family of tests can show, and the exploratory features that came closest.
+
+    Where the plan is not the registered one that is said first, and the features it names are as exploratory as all others.
+    """
+    named = in_plan_order(named_in_plan(data.changes))
     picture = Picture(
         name="forest",
         caption="Each row is divided by the standard deviation of its own changes, so that features of different units share an "
         "axis; the numbers are in the feature's unit. The floor is the smallest p that this number of pairs can give.",
         content=forest(data.changes, data.deltas),
     )
-    tested = int(named["p_value"].notna().sum())
-    table = Grid(
-        caption=f"Change of the {plural(len(named), 'feature')} the plan names",
-        columns=CHANGE_COLUMNS,
-        rows=_change_rows(named),
-        note=ADJUSTED if tested else "No feature that the plan names could be tested.",
-    )
-    plan: Mapping[str, Any] = data.summary.get("plan") or {}
-    warning = [NOT_REGISTERED] if plan.get("registered") is False else []
     blocks: list[Block] = [
-        *warning,
-        picture,
-        table,
+        *([Prose(text=NOTHING_PRIMARY)] if data.unregistered else [picture]),
+        _named_table(data, named),
         *_sizes(named),
         families_table(data),
         _exploratory_table(data.changes),
@@ -86,17 +74,27 @@ def change_section(data: ReportData) -> Section:
     return Section(name="change", title="What changed under treatment", blocks=blocks)
 
 
+def _named_table(data: ReportData, named: pd.DataFrame) -> Grid:
+    tested = int(named["p_value"].notna().sum())
+    as_others = ", as exploratory as all others" if data.unregistered else ""
+    return Grid(
+        caption=f"Change of the {plural(len(named), 'feature')} the plan names{as_others}",
+        columns=CHANGE_COLUMNS,
+        rows=_change_rows(named),
+        note=ADJUSTED if tested else "No feature that the plan names could be tested.",
+    )
+
+
 def pairs_section(data: ReportData) -> Section:
     """The primary features, patient by patient, and whether responders moved otherwise."""
     primary = in_plan_order(data.changes[data.changes["tier"] == "primary"])
-    blocks: list[Block] = [
-        Picture(
-            name="pairs",
-            caption="Only patients with both samples are drawn. Colour, line and sign tell responders from the others; the test "
-            "beneath each title is over all pairs and does not compare the two groups.",
-            content=paired_lines(data.deltas, primary, data.outcomes, contrast=contrast_of(data)),
-        )
-    ]
+    picture = Picture(
+        name="pairs",
+        caption="Only patients with both samples are drawn. Colour, line and sign tell responders from the others; the test "
+        "beneath each title is over all pairs and does not compare the two groups.",
+        content=paired_lines(data.deltas, primary, data.outcomes, contrast=contrast_of(data)),
+    )
+    blocks: list[Block] = [Prose(text=NOTHING_PRIMARY) if data.unregistered else picture]
     if len(data.by_response):
         blocks += by_response_blocks(data, primary)
     return Section(name="pairs", title="Primary features, patient by patient", blocks=blocks)
@@ -120,17 +118,23 @@ def _change_row(row: pd.Series, longest: object) -> tuple[str, ...]:
     return (
         two_lines(row["feature"], "; ".join(part for part in (explained(row["feature"]), where) if part)),
         _said(row),
-        whole(row["n_pairs"]),
+        two_lines(whole(row["n_pairs"]), _singles(row)),
         *or_dash(
             f"{signed(row['estimate'])} {row['unit']}" if present(row["estimate"]) else absent(),
             interval(row["ci_low"], row["ci_high"], row["ci_level"]),
-            p_with_floor(row["p_value"], row["p_floor"]),
+            two_lines(p_with_floor(row["p_value"], row["p_floor"]), freedom(row)),
             two_lines(number(row["q_value"]), corrected_by(row["correction"], row["sequence"], longest))
             if present(row["q_value"])
             else absent(),
             size if span == NOT_ESTIMABLE else two_lines(size, span),
         ),
     )
+
+
+def _singles(row: pd.Series) -> str:
+    """How many patients with one sample the test used besides; a mixed model alone has a use for them."""
+    count: Any = row.get("n_single")  # an earlier version did not write it
+    return f"and {plural(count, 'patient')} with one sample" if present(count) and count > 0 else ""
 
 
 def _said(row: pd.Series) -> str:

@@ -20,6 +20,7 @@ from rabiomarkers.report.words import (
     absent,
     besides_floor,
     cannot_reach,
+    capital,
     interval,
     number,
     p_with_floor,
@@ -37,12 +38,18 @@ WHOLE_SAID = {"moved": "changed", "not shown": "no change shown"}
 COORDINATES = {"clr": 0, "median": 1, "balance": 2}
 NOT_SHOWN, RARE = "not shown", "rare"  # verdicts; rare parts are tested together as one
 PARTS = (
-    "Adjusted p: the p with the number of parts counted in (Benjamini-Hochberg). p over draws: few counts say little about the "
-    "true share; the mean p over draws of what the shares may have been, with the share of draws in which p is 0.05 or less."
+    "Exploratory, balances named in study.yaml too. Adjusted p: the p with the number of parts counted in (Benjamini-Hochberg). p "
+    "over draws: few counts say little about the true share; the mean p over draws of what the shares may have been, with the "
+    "share of draws in which p is 0.05 or less."
 )
 PART_COLUMNS = ("part", "against", "verdict", "estimate", "interval (level)", "p (floor)", "adjusted p", "p over draws")
 
 
+STOOL = "Stool (exploratory)"
+NOT_IN_THE_PLAN = (
+    "Exploratory: the plan names single features and none of the tests below, so no claim rests on them, whatever their p. Where "
+    "a cell type or a diversity is in the plan, its planned test is among the changes."
+)
 OWN_PAIRS = "own pairs against others"  # told with the distances
 
 
@@ -51,14 +58,15 @@ def stool_section(data: ReportData) -> Section:
     stool: Mapping[str, Any] = data.summary.get("stool") or {}
     if not stool and data.ordination.empty and data.community.empty:
         said = Prose(text="The study has no stool sample.")
-        return Section(name="stool", title="Stool", blocks=[said])
+        return Section(name="stool", title=STOOL, blocks=[said])
     picture = Picture(
         name="ordination",
         caption="Open signs are before treatment, filled ones after; an arrow joins the two samples of one patient. "
         "Near means alike.",
         content=ordination_map(data.ordination, data.outcomes, stool=stool, contrast=contrast_of(data)),
     )
-    return Section(name="stool", title="Stool", blocks=[_distances(stool), picture, _questions(data)])
+    blocks: list[Block] = [Prose(text=NOT_IN_THE_PLAN), _distances(stool), picture, _questions(data)]
+    return Section(name="stool", title=STOOL, blocks=blocks)
 
 
 def composition_section(data: ReportData) -> Section | None:
@@ -66,16 +74,17 @@ def composition_section(data: ReportData) -> Section | None:
     if data.composition.empty:
         return None
     blocks: list[Block] = [
+        Prose(text=NOT_IN_THE_PLAN),
         Prose(
             text="Shares sum to one: where one part rises, the shares of all others fall although nothing happened to them. Parts "
             "are therefore compared as log ratios, each against two references: the average of all parts (their geometric mean), "
             "and in each patient the part in the middle, which most parts move with. Only where both agree is a part said to have "
             "moved."
-        )
+        ),
     ]
     for (compartment, composition), rows in data.composition.groupby(["compartment", "composition"], sort=True):
         blocks += _one_composition(str(compartment), str(composition), rows)
-    return Section(name="composition", title="Cell types and taxa as parts of a whole", blocks=blocks)
+    return Section(name="composition", title="Cell types and taxa as parts of a whole (exploratory)", blocks=blocks)
 
 
 def _distances(stool: Mapping[str, Any]) -> Grid:
@@ -143,7 +152,8 @@ def _one_composition(compartment: str, composition: str, rows: pd.DataFrame) -> 
             name=f"composition-{name}",
             caption="Change of each part in log ratios (ln; +0.69 is twice as much against the reference). Filled: against the "
             "average of all parts; open: against each patient's part in the middle. A triangle, pointing up or down, is a part "
-            "that moved against both; a diamond is one whose verdict depends on the reference.",
+            "that moved against both; a diamond is one whose verdict depends on the reference, or one of two parts of which "
+            "only the ratio is known to have moved.",
             content=composition_forest(parts[parts["coordinate"] != "balance"], title=title),
         )
     )
@@ -153,13 +163,13 @@ def _one_composition(compartment: str, composition: str, rows: pd.DataFrame) -> 
 
 
 def _whole(title: str, row: pd.Series) -> Prose:
-    head = f"{_capital(title)}, as a whole, in {plural(row['n_pairs'], 'pair')}"
+    head = f"{capital(title)}, as a whole, in {plural(row['n_pairs'], 'pair')}"
     if not present(row["p_value"]):
         return Prose(text=f"{head}: {absent(row['note'])}.")
     note = besides_floor(row["note"])
     verdict = WHOLE_SAID.get(text(row["verdict"]), text(row["verdict"]))
     said = f"{CANNOT_REACH} with {plural(row['n_pairs'], 'pair')}" if cannot_reach(row["p_floor"]) else verdict
-    told = f" {_capital(note)}." if note else ""
+    told = f" {capital(note)}." if note else ""
     return Prose(text=f"{head}: {said}, p = {p_with_floor(row['p_value'], row['p_floor'])} ({row['test']}).{told}")
 
 
@@ -228,7 +238,3 @@ def _sampled(row: pd.Series) -> str:
 def _plain_letters(name: str) -> str:
     """Letters, digits and spaces only, as the name becomes an id on the page."""
     return "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in name.lower())
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -6,10 +6,11 @@ from rabiomarkers.report.blocks import Grid, Picture, Section
 from rabiomarkers.report.data import ReportData
 from rabiomarkers.report.figures.courses import course_lines
 from rabiomarkers.report.labels import explained
+from rabiomarkers.report.registration import named_in_plan
 from rabiomarkers.report.tables_of_change import KEY, LONG_TABLE, in_plan_order, or_dash, tests_named
 from rabiomarkers.report.words import (
-    ALPHA,
     NOT_ESTIMABLE,
+    freedom,
     interval,
     number,
     p_with_floor,
@@ -21,13 +22,16 @@ from rabiomarkers.report.words import (
     two_lines,
     whole,
 )
+from rabiomarkers.stats.multiplicity import ALPHA
+
+MOST_SHOWN = 12  # features of a study whose plan names none; a figure of hundreds would be no page
 
 
 def courses_section(data: ReportData) -> Section | None:
     """Each later timepoint against the first; None where the study has no more timepoints than the two compared."""
     if data.courses.empty:
         return None
-    courses = _planned(data)
+    courses, which = _shown(data)
     picture = Picture(
         name="courses",
         caption="Estimate and interval of each later timepoint against the first one, which is the zero line, with the number of "
@@ -45,7 +49,7 @@ def courses_section(data: ReportData) -> Section | None:
             else two_lines(NOT_ESTIMABLE, reason(row["note"])),
             *or_dash(
                 interval(row["ci_low"], row["ci_high"], row["ci_level"]),
-                two_lines(p_with_floor(row["p_value"], row["p_floor"]), _freedom(row)),
+                two_lines(p_with_floor(row["p_value"], row["p_floor"]), freedom(row)),
                 number(row["p_any"]),
                 number(row["q_value"]),
             ),
@@ -53,7 +57,7 @@ def courses_section(data: ReportData) -> Section | None:
         for _, row in courses.iterrows()
     ]
     table = Grid(
-        caption="Every later timepoint against the first, of the features the plan names",
+        caption=f"Every later timepoint against the first, of {which}",
         columns=(
             "feature",
             "timepoints",
@@ -71,11 +75,16 @@ def courses_section(data: ReportData) -> Section | None:
     return Section(name="timepoints", title="All timepoints (exploratory)", blocks=[picture, table])
 
 
-def _planned(data: ReportData) -> pd.DataFrame:
-    """The courses of the features that the plan names, in its order; all of them where it names none."""
-    named = in_plan_order(data.changes[data.changes["tier"] != "exploratory"])[KEY]
+def _shown(data: ReportData) -> tuple[pd.DataFrame, str]:
+    """The courses of the features the plan names, in its order, or where it names none those of the smallest p; and which."""
+    named = in_plan_order(named_in_plan(data.changes))[KEY]
     courses = named.merge(data.courses, on=KEY)
-    return courses if len(courses) else data.courses.reset_index(drop=True)
+    if len(courses):
+        return courses, "the features the plan names"
+    features = data.courses.drop_duplicates(KEY).sort_values(["p_any", *KEY], na_position="last")[KEY]
+    first = features.head(MOST_SHOWN)
+    which = "all features" if len(first) == len(features) else f"the {len(first)} features of the smallest p"
+    return first.merge(data.courses, on=KEY), which
 
 
 def _note(courses: pd.DataFrame, left_out: int) -> str:
@@ -87,7 +96,3 @@ def _note(courses: pd.DataFrame, left_out: int) -> str:
         "with the number of features of the compartment counted in (Benjamini-Hochberg); "
         f"{passed} of {plural(len(features), 'feature')} pass. Test: {tests_named(courses)}.{others}"
     )
-
-
-def _freedom(row: pd.Series) -> str:
-    return f"{number(row['degrees_of_freedom'])} degrees of freedom" if present(row["degrees_of_freedom"]) else ""

@@ -9,8 +9,14 @@ from rabiomarkers.report.words import plural, present, two_lines
 GLOSS = {
     "fixed sequence": "one after the other in the order of the plan, each at 0.05, until one does not pass",
     "Holm": "the risk of any false claim in the family is at most 5 in 100",
-    "Benjamini-Hochberg": "of the features that pass, 5 in 100 are expected to be false",
+    "Benjamini-Hochberg": "of the features that pass, at most 5 in 100 are false on average over such studies, if the tests are "
+    "independent or positively dependent",
 }
+BORROWS = (
+    " A moderated t test (exploratory_test: moderated_t in study.yaml) has no floor: it draws each feature's variance towards the "
+    "one that the features of its compartment and unit share. The price: changes are taken as normal, and their true variances as "
+    "scattered about that one (scaled inverse chi-squared); with fewer than 10 such features it is the paired t test."
+)
 
 
 def families_table(data: ReportData) -> Grid:
@@ -60,6 +66,13 @@ def _pairs(changes: pd.DataFrame, family: str) -> str:
 
 
 def _allowed(row: pd.Series, pairs: str) -> str:
+    """What the table of families notes, as it was worked out with the tests; without a note, what its counts say."""
+    if present(row["note"]):
+        return two_lines(row["note"], f"with {pairs}" if row["n_tests"] else "")
+    return _counted(row, pairs)
+
+
+def _counted(row: pd.Series, pairs: str) -> str:
     tests, stuck = int(row["n_tests"]), int(row["n_cannot_pass"])
     if not tests:
         return "no feature could be tested"
@@ -72,16 +85,11 @@ def _allowed(row: pd.Series, pairs: str) -> str:
             f"with {pairs} at least {int(row['n_needed'])} of {tests} must be at the floor, the smallest possible p, "
             "before any passes"
         )
-    if parts:
-        return "; ".join(parts)
-    return "it can pass" if tests == 1 else f"with {pairs} each can pass"
+    return "; ".join(parts) or ("it can pass" if tests == 1 else f"with {pairs} each can pass")
 
 
 def _note(families: pd.DataFrame) -> str:
     base = "A test that cannot pass says nothing about the feature: the study is too small for it."
     if families["n_needed"].notna().any():
-        base += (
-            " A moderated t test (exploratory_test: moderated_t in study.yaml) has no floor: it borrows the spread from all "
-            "features together, at the price of assuming that they vary alike."
-        )
+        base += BORROWS
     return base

@@ -9,6 +9,7 @@ from rabiomarkers.report.blocks import Block, Grid, Picture, Prose, Section
 from rabiomarkers.report.data import LATER, ReportData
 from rabiomarkers.report.figures.chain import chain_lines
 from rabiomarkers.report.labels import described, explained
+from rabiomarkers.report.retinoic_acid import sentence_of
 from rabiomarkers.report.words import (
     CANNOT_REACH,
     DASH,
@@ -28,14 +29,12 @@ from rabiomarkers.report.words import (
     whole,
 )
 
-UNKNOWN_RESPONSE = (
-    "Whether the tumour shows a retinoic-acid response is not estimable: its target genes were not scored."
-)
 CANNOT_SHOW = (
     "Lines that run alike, and links that hold, are no proof of the mechanism: one cause may move both ends, above all how many "
     "immune cells a biopsy happened to hold. In a trial without retinoic acid (CheckMate 038, 43 pairs) peroxidation went with "
     "infiltration, and infiltration with function. A link that does not hold speaks against the chain, where there were "
-    "patients enough to see it: with ten, only a correlation of 0.65 or more is seen."
+    "patients enough to see it: with ten, a link tested alone is seen from a correlation of 0.65 on, and the first of four links "
+    "(Holm asks it for p of 0.0125) from 0.78 on."
 )
 LINK_NOTE = (
     "rho: Spearman's rank correlation of the patients' changes, both turned so that expected is up. p: of all orders of the "
@@ -43,9 +42,10 @@ LINK_NOTE = (
     "belongs to this test."
 )
 ADJUSTED_NOTE = (
-    "Some target genes come with immune cells. Adjusted: the score's change in a patient whose infiltration does not change, by "
-    "linear regression over the patients. The response is called only where core score, direct targets, and these adjusted (first "
-    "row) all rise. Infiltration is measured with noise, so a part of what it does stays in the adjusted change. "
+    "Some target genes come with immune cells. Adjusted: the score's change that a straight line over the patients gives for a "
+    "patient whose infiltration does not change (its intercept; there need be no such patient). The response is called only where "
+    "core score, direct targets, and these adjusted (first row) all rise. Infiltration is measured with noise, so a part of what "
+    "it does stays in the adjusted change. "
     "Share: of the variance of the score's changes that goes with infiltration."
 )
 LINK_COLUMNS = ("link", "what may be said", "patients", "both as expected", "rho", "p (floor)", "adjusted p")
@@ -65,7 +65,7 @@ def mechanism_section(data: ReportData) -> Section:
     """The call on the response to retinoic acid, each patient along the chain, its links, and the immune-adjusted changes."""
     called: Mapping[str, Any] = data.summary.get("retinoic_acid") or {}
     adjusted: Sequence[Mapping[str, Any]] = called.get("adjusted") or ()
-    blocks: list[Block] = [Prose(text=text(called.get("sentence"), UNKNOWN_RESPONSE))]
+    blocks: list[Block] = [Prose(text=sentence_of(data.summary))]
     if adjusted:
         blocks.append(_adjusted_table(adjusted, text(called.get("why"))))
     if data.chain.empty and data.links.empty:
@@ -80,7 +80,8 @@ def mechanism_section(data: ReportData) -> Section:
             content=chain_lines(data.chain, data.outcomes),
         )
         blocks += [picture, _link_table(data.links)]
-    return Section(name="mechanism", title="The retinoic-acid mechanism, step by step", blocks=blocks)
+    stamp = " (exploratory)" if data.unregistered else ""
+    return Section(name="mechanism", title=f"The retinoic-acid mechanism, step by step{stamp}", blocks=blocks)
 
 
 def _link_table(links: pd.DataFrame) -> Grid:

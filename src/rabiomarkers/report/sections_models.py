@@ -3,182 +3,165 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
+from rabiomarkers.predict.card import overall, probast_ratings, tripod_items, what_not_to_conclude
+from rabiomarkers.predict.learning_curve import learning_sentence
+from rabiomarkers.predict.performance import decision_note
 from rabiomarkers.report.blocks import Block, Grid, Picture, Prose, Section
 from rabiomarkers.report.data import ReportData
+from rabiomarkers.report.figures.calibration import calibration_figure
+from rabiomarkers.report.figures.coefficients import coefficient_figure
+from rabiomarkers.report.figures.decision_curve import decision_figure
+from rabiomarkers.report.figures.learning_curve import learning_figure
 from rabiomarkers.report.figures.null_distribution import null_distribution
-from rabiomarkers.report.labels import plain
-from rabiomarkers.report.words import (
-    DASH,
-    absent,
-    in_natural_order,
-    natural,
-    number,
-    percent,
-    plural,
-    present,
-    text,
-    whole,
-    yes_no,
-)
+from rabiomarkers.report.figures.stability import SETS, stability_figure
+from rabiomarkers.report.tables_of_models import all_about, batch_table, guard_table, model_table, prediction_table
+from rabiomarkers.report.words import absent, capital, plural, present, text
 
+TITLE = "Can biomarkers tell who responds?"
+APART = (
+    "What can be told before treatment (baseline), what the change under treatment tells (change), and both. Every probability is "
+    "for a patient the model had not seen. One model was named as primary beforehand; the others are exploratory and their p are "
+    "corrected for one another."
+)
 FITTED = (
-    "Centring, scaling, imputation and the coefficients were fitted inside each fold, on the other patients only; the features "
-    "are those the plan names, none is chosen by its result. Each relabelling repeats the whole procedure."
+    "Centring, scaling, imputation, weights, penalties and coefficients were fitted inside each fold, on the other patients only; "
+    "the features are those the plan names, none is chosen by its result. Each relabelling repeats the whole procedure."
 )
-CALIBRATION = (
-    "Calibration is not estimable at this size: a slope drawn from a handful of responders says nothing. The Brier score beside "
-    "that of a constant forecast is all that can be given."
-)
-
-PROBAST = (
-    ("participants", "low", "one trial, every enrolled patient in the ledger with a reason where a sample is absent"),
-    ("predictors", "low", "computed without the outcome, within each sample; named in the plan"),
-    (
-        "analysis",
-        "high",
-        "far fewer patients than a stable model needs, no external validation, calibration not estimable",
-    ),
-)
-
-OUTCOME_JUDGED = ("outcome", "low", "RECIST 1.1 by fixed rules from the lesion table, the same for all patients")
-OUTCOME_GIVEN = (
-    "outcome",
-    "unclear",
-    "responses taken as the study gives them; how they were judged is not known here",
-)
-
-TRIPOD = (
-    ("source of data, participants", "the trial in numbers; ledger.csv"),
-    ("outcome and how it was judged", "methods; outcomes.csv"),
-    ("predictors and when they were measured", "methods; features.parquet"),
-    ("sample size and how it was arrived at", "table of models: patients beside the number a stable model needs"),
-    ("missing data", "ledger.csv, each with its reason"),
-    ("model specification", "models/frozen.json: coefficients, centres, scales"),
-    ("performance", "table of models; predictions.csv, out of fold; permutations.parquet"),
-    ("how it can be applied", "the command rabiomarkers predict RESULTS STUDY, which refits nothing"),
+DESCRIPTION = (
+    "A description of these patients: which features are most often among those that differ most between responders and others, in "
+    "random halves of them. With few patients chance alone brings features to the top, so no list made of it may be called a "
+    "signature."
 )
 
 
 def model_section(data: ReportData) -> Section:
-    """Null distribution and verdict of each model, and a rating of the whole by PROBAST+AI."""
+    """All models side by side; the primary one in pictures; guards, batches, ratings; what more patients would bring."""
     models: Sequence[Mapping[str, Any]] = data.summary.get("models") or []
     if not models:
         said = Prose(text="Not estimable: no model could be fitted to this study.")
-        return Section(name="models", title="Can biomarkers tell who responds?", blocks=[said])
+        return Section(name="models", title=TITLE, blocks=[said])
+    primary = primary_of(models)
     blocks: list[Block] = [
-        Prose(
-            text="Two questions kept apart: what can be told before treatment (baseline), and what the change under treatment "
-            "tells (change). Every probability is for a patient the model had not seen."
+        Prose(text=APART),
+        model_table(models),
+        *_pictures_of_primary(data, primary),
+        *_more_patients(data, primary),
+        *_described(data),
+        *_others(data, models, primary),
+        Prose(text=FITTED),
+        *guard_table(models),
+        *batch_table(data.batch_validation),
+        all_about(models),
+        prediction_table(data.predictions),
+        *_judged(data, primary),
+    ]
+    return Section(name="models", title=TITLE, blocks=blocks)
+
+
+def primary_of(models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The model named as primary; of an earlier version, which named none, the first."""
+    return next((model for model in models if model.get("primary")), models[0])
+
+
+def _null(data: ReportData, model: Mapping[str, Any], name: str) -> Picture:
+    return Picture(
+        name=name,
+        caption=f"{text(model.get('name'))}: {text(model.get('verdict'), absent())}. The bars are what the same procedure gives "
+        "when the responses are dealt out at random.",
+        content=null_distribution(data.permutations, model),
+    )
+
+
+def _pictures_of_primary(data: ReportData, model: Mapping[str, Any]) -> list[Block]:
+    name = text(model.get("name"))
+    blocks: list[Block] = [_null(data, model, "null-primary")]
+    lines = what_not_to_conclude(model)
+    blocks.append(Prose(text=f"What must not be concluded from {name}: {'; '.join(lines)}."))
+    if not present(model.get("auc")):
+        return blocks
+    blocks.append(
+        Picture(
+            name="coefficients",
+            caption=f"What {name} learnt of each feature. The sign tells the direction in these patients.",
+            content=coefficient_figure(data.coefficients, model),
+        )
+    )
+    blocks.append(
+        Picture(
+            name="calibration",
+            caption="On the line, forecasts mean what they say.",
+            content=calibration_figure(data.calibration, model),
+        )
+    )
+    rough = decision_note(np.arange(model.get("n") or 0) < (model.get("responders") or 0))
+    blocks.append(
+        Picture(
+            name="decision-curve",
+            caption=f"A model helps at a threshold where its line is above both others. {capital(rough)}".strip(),
+            content=decision_figure(data.decision_curve, model),
+        )
+    )
+    return blocks
+
+
+def _more_patients(data: ReportData, model: Mapping[str, Any]) -> list[Block]:
+    if data.learning_curve.empty:
+        return []
+    said = learning_sentence(data.learning_curve)
+    return [
+        Picture(
+            name="learning-curve",
+            caption=f"{said} Simulated with independent normal features and the share of responders seen here.",
+            content=learning_figure(data.learning_curve, model),
         )
     ]
-    for index, model in enumerate(models, start=1):
-        blocks.append(
+
+
+def _described(data: ReportData) -> list[Block]:
+    if data.stability.empty:
+        return []
+    told = data.stability["note"].dropna().unique()
+    notes = f" {'; '.join(sorted(told))}." if len(told) else ""
+    return [
+        Prose(text=f"{DESCRIPTION}{notes}"),
+        *(
             Picture(
-                name=f"null-{index}",
-                caption=f"{text(model.get('name'))}: {text(model.get('verdict'), absent())}. The bars are what the same "
-                "procedure gives when the responses are dealt out at random.",
-                content=null_distribution(data.permutations, model),
+                name=f"stability-{feature_set}",
+                caption=f"Features {when}: how often each is among the best.",
+                content=stability_figure(data.stability, feature_set),
             )
-        )
-    blocks += [
-        _model_table(models),
-        Prose(text=f"{FITTED} {CALIBRATION}"),
-        _prediction_table(data.predictions),
-        _rating(judged=not data.sums.empty),
-        _items(),
+            for feature_set, when in SETS.items()
+        ),
     ]
-    return Section(name="models", title="Can biomarkers tell who responds?", blocks=blocks)
 
 
-def _model_table(models: Sequence[Mapping[str, Any]]) -> Grid:
-    """One column a model: what it is made of, what it is worth."""
-    told = [_told(model) for model in models]
-    note = (
-        "Patients needed: by Riley et al., for a model whose performance would hold up elsewhere. With fewer, everything here "
-        "is exploratory. AUC by chance is the mean over the relabellings."
-    )
-    return Grid(
-        caption="The models",
-        columns=("", *(text(model.get("name")) for model in models)),
-        rows=[(line, *(column[line] for column in told)) for line in told[0]],
-        note=note,
-    )
+def _others(data: ReportData, models: Sequence[Mapping[str, Any]], primary: Mapping[str, Any]) -> list[Block]:
+    """Null distributions of the models that were validated beside the primary one; of an earlier version, of every model."""
+    first = not any("primary" in model for model in models)
+    others = [model for model in models if model is not primary and (first or present(model.get("auc")))]
+    return [_null(data, model, f"null-{place}") for place, model in enumerate(others, start=1)]
 
 
-def _told(model: Mapping[str, Any]) -> dict[str, str]:
-    """The lines of one model; its verdict says why a number below is absent."""
-    counts = f"{text(model.get('p_count'), '?')} of {text(model.get('p_total'), '?')} relabellings"
-    by = f", {text(model.get('auc_method'), 'method not stated')}"
-    return {
-        "verdict": text(model.get("verdict"), absent()),
-        "feature set": text(model.get("feature_set")),
-        "features": _features(model.get("features")),
-        "features refused": _reasons(model.get("refused"), "feature"),
-        "patients": f"{whole(model.get('n'))}, of them {plural(model.get('responders'), 'responder')}",
-        "patients left out": _reasons(model.get("left_out"), "patient_id"),
-        "missing values": f"{whole(model.get('missing_values'))}, filled in within each fold",
-        "patients needed": whole(model["riley_n"]) if present(model.get("riley_n")) else DASH,
-        "AUC": f"{number(model['auc'])}{by}" if present(model.get("auc")) else DASH,
-        "AUC by chance": number(model["null_mean"]) if present(model.get("null_mean")) else DASH,
-        "p": f"{number(model['p_value'])} ({counts})" if present(model.get("p_value")) else DASH,
-        "Brier score": _brier(model),
-    }
-
-
-def _brier(model: Mapping[str, Any]) -> str:
-    if not present(model.get("brier")):
-        return DASH
-    constant = model.get("brier_constant")
-    return f"{number(model['brier'])}" + (f" (constant forecast: {number(constant)})" if present(constant) else "")
-
-
-def _features(features: Any) -> str:
-    """Each feature with its compartment, ``tumour:NLR`` as in the frozen model, in plain words behind."""
-    names = [str(name) for name in features] if isinstance(features, list | tuple) else []
-    told = [(name, plain(name.partition(":")[2] or name)) for name in names]
-    return "; ".join(f"{name} ({said})" if said else name for name, said in told) or "none"
-
-
-def _reasons(entries: Any, name: str) -> str:
-    """Who or what was left out, by reason: thirty patients without a sample are one reason."""
-    by_reason: dict[str, list[str]] = {}
-    for entry in entries or []:
-        by_reason.setdefault(str(entry["reason"]), []).append(str(entry[name]))
-    return (
-        "; ".join(
-            f"{reason}: {len(names)} ({', '.join(sorted(names, key=natural))})" for reason, names in by_reason.items()
-        )
-        or "none"
-    )
-
-
-def _prediction_table(predictions: pd.DataFrame) -> Grid:
-    rows = [
-        (text(row["patient_id"]), text(row["model"]), percent(row["probability"]), yes_no(row["responder"]))
-        for _, row in in_natural_order(predictions, "model", "patient_id").iterrows()
+def _judged(data: ReportData, model: Mapping[str, Any]) -> list[Block]:
+    """PROBAST+AI and TRIPOD+AI of the primary model; those of the others are on their cards."""
+    judged = not data.sums.empty
+    tried = sum(present(other.get("auc")) for other in data.summary.get("models") or [])
+    ratings = probast_ratings(model, data.summary, judged=judged, tried=tried)
+    name = text(model.get("name"))
+    return [
+        Grid(
+            caption=f"Risk of bias of {name} by our own rating (PROBAST+AI): {overall(ratings)}",
+            columns=("part", "domain", "risk", "because"),
+            rows=[(rating.part, rating.domain, rating.risk, rating.because) for rating in ratings],
+            note=f"No model here is ready for use in patients. {plural(len(data.summary['models']), 'model card')}: models/*.md.",
+            collapsed=True,
+        ),
+        Grid(
+            caption=f"What TRIPOD+AI asks for, of {name}",
+            columns=("item", "topic", "answer"),
+            rows=[(item.number, item.topic, item.answer) for item in tripod_items(model, data.summary, judged=judged)],
+            collapsed=True,
+        ),
     ]
-    return Grid(
-        caption=f"Out-of-fold probability of response ({len(rows)} predictions)",
-        columns=("patient", "model", "probability", "responder"),
-        rows=rows,
-        note="" if rows else "No patient could be predicted.",
-        collapsed=bool(rows),
-    )
-
-
-def _rating(*, judged: bool) -> Grid:
-    return Grid(
-        caption="Risk of bias by our own rating (PROBAST+AI)",
-        columns=("domain", "risk", "because"),
-        rows=[*PROBAST[:2], OUTCOME_JUDGED if judged else OUTCOME_GIVEN, *PROBAST[2:]],
-        note="Overall: high, by the analysis domain. No model here is ready for use in patients.",
-        collapsed=True,
-    )
-
-
-def _items() -> Grid:
-    return Grid(
-        caption="Where to find what TRIPOD+AI asks for", columns=("item", "answered by"), rows=TRIPOD, collapsed=True
-    )

@@ -14,7 +14,7 @@ from rabiomarkers.report.figures.survival import survival_curves
 from rabiomarkers.report.figures.swimmer import swimmer
 from rabiomarkers.report.figures.waterfall import waterfall
 from rabiomarkers.report.labels import RESPONSES, RULE_SETS, described
-from rabiomarkers.report.summary import RA_FEATURE
+from rabiomarkers.report.retinoic_acid import CORE
 from rabiomarkers.report.words import (
     DASH,
     in_natural_order,
@@ -94,18 +94,18 @@ def _curves(data: ReportData, endpoint: str) -> Picture:
 
 
 def _waterfall(data: ReportData) -> Picture:
-    tumour = data.changes[(data.changes["feature"] == RA_FEATURE) & (data.changes["compartment"] == "tumour")]
-    deltas = data.deltas[(data.deltas["feature"] == RA_FEATURE) & (data.deltas["compartment"] == "tumour")]
+    tumour = data.changes[(data.changes["feature"] == CORE) & (data.changes["compartment"] == "tumour")]
+    deltas = data.deltas[(data.deltas["feature"] == CORE) & (data.deltas["compartment"] == "tumour")]
     coloured = len(tumour) > 0 and len(deltas) > 0
     return Picture(
         name="waterfall",
         caption="Best change of the sum of target diameters from baseline; the best overall response is written at each bar. The "
         "dotted lines are where a partial response begins and, counted from the smallest sum, progression."
-        + (f" Colour: the change of {described(RA_FEATURE)}." if coloured else ""),
+        + (f" Colour: the change of {described(CORE)}." if coloured else ""),
         content=waterfall(
             data.outcomes,
             deltas=deltas if coloured else None,
-            colour=RA_FEATURE if coloured else "best_response",
+            colour=CORE if coloured else "best_response",
         ),
     )
 

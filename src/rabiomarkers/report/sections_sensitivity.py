@@ -3,11 +3,11 @@
 import pandas as pd
 
 from rabiomarkers.report.blocks import Block, Grid, Picture, Prose, Section
-from rabiomarkers.report.data import ReportData
+from rabiomarkers.report.data import LATER, ReportData
 from rabiomarkers.report.figures.sensitivity import FLAGGED, OTHER, PLANNED, WITHOUT, sensitivity_panels
 from rabiomarkers.report.labels import explained
+from rabiomarkers.report.registration import NOTHING_PRIMARY
 from rabiomarkers.report.words import (
-    ALPHA,
     DASH,
     NOT_ESTIMABLE,
     absent,
@@ -23,18 +23,28 @@ from rabiomarkers.report.words import (
     two_lines,
     whole,
 )
+from rabiomarkers.stats.multiplicity import ALPHA
 
 FEATURE = ["compartment", "feature"]
+ON_DEMAND = (
+    "Primary results alone are analysed otherwise and have a detectable change here; rabiomarkers.sensitivity does the first for "
+    "any feature in a notebook."
+)
 NAMED = 4  # analyses that are named where they do not agree
 WHAT_AGREES = (
     f"Agrees: the same direction and the same side of p = {ALPHA} as planned. Leaving a patient out also takes a pair away, and "
-    "fewer pairs cannot give as small a p. Samples that failed quality control are out of the planned analysis."
+    "fewer pairs cannot give as small a p. Samples that failed quality control are out of the planned analysis. The tests are "
+    "kin: paired t, moderated t, ANCOVA and mixed model are all t tests of the same mean change (with complete pairs the mixed "
+    "model is the paired t test), so that their agreement is one opinion rather than four; the two signed-rank tests differ only "
+    "where a change is zero."
 )
 WHAT_SHADOW_IS = (
-    "Before and after of whole patients are swapped at random, so that nothing can have changed, and every test is done again. A "
-    "test that is right for these data calls a change in no more than the nominal share of cases, and any of a family in no more "
-    "than that share of swaps; a test that cannot reach its level calls fewer. Features of one family are correlated, so the "
-    "observed share scatters more than its number of tests suggests."
+    "Before and after of whole patients are swapped at random, so that nothing can have changed, and every test is done again. "
+    "The swaps make the changes symmetric about zero by construction, and of such data an exact test rejects at most the nominal "
+    "share, whatever they were before. So this shows errors in the machinery, how coarse the p-values are, and whether the t "
+    "distribution fits changes as uneven as these; it cannot show what skewed changes or a drift between the two samplings would "
+    "do. A test that cannot reach its level calls fewer. Features of one family are correlated, so the observed share scatters "
+    "more than its number of tests suggests."
 )
 WHAT_POWER_IS = (
     "The smallest true change that the planned test finds with this probability, if changes scatter normally and as widely as they "
@@ -49,14 +59,21 @@ def sensitivity_section(data: ReportData) -> Section:
     if len(data.sensitivity):
         blocks += [_agreement_table(data.sensitivity), _picture(data.sensitivity)]
     else:
-        blocks.append(
-            Prose(text="No other analysis was made, as the plan names no primary feature or its results are older.")
-        )
+        blocks.append(Prose(text=_why_none(data)))
     if len(data.shadow_null):
         blocks.append(_shadow_table(data.shadow_null))
     if len(data.power):
         blocks.append(_power_table(data.power))
     return Section(name="sensitivity", title="Do the primary results hold", blocks=blocks)
+
+
+def _why_none(data: ReportData) -> str:
+    """Why no result is analysed otherwise, and no detectable change told: both are done of primary features only."""
+    if data.unregistered:
+        return f"{NOTHING_PRIMARY} {ON_DEMAND}"
+    if data.families.empty and len(data.changes):  # written together with the analyses
+        return f"No result was analysed otherwise. {LATER}"
+    return f"No result was analysed otherwise, as the plan names no primary feature. {ON_DEMAND}"
 
 
 def _picture(table: pd.DataFrame) -> Picture:
@@ -155,7 +172,7 @@ def _shadow_table(table: pd.DataFrame) -> Grid:
     rows = [
         (
             text(row["family"]),
-            text(row["test"]).replace("_", " "),
+            text(row["test"]).replace("_", " "),  # an earlier version wrote signed_rank
             whole(row["n_tests"]),
             whole(row["n_flips"]),
             percent(row["nominal"]),

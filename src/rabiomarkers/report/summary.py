@@ -11,10 +11,14 @@ import pandas as pd
 
 from rabiomarkers.files import Info, read_json, read_table, write_json
 from rabiomarkers.report import labels
+from rabiomarkers.report.registration import EXPLORATORY, marked, unregistered
+from rabiomarkers.report.retinoic_acid import CORE, sentence_of, with_sentence
 from rabiomarkers.report.words import (
     NOT_ESTIMABLE,
     call_of_change,
     cannot_reach,
+    capital,
+    moved,
     number,
     p_with_floor,
     percent,
@@ -22,19 +26,16 @@ from rabiomarkers.report.words import (
     plural,
     present,
     reason,
-    signed,
     text,
 )
 from rabiomarkers.tables.table import COMPARTMENTS, STATUSES
 
-RA_FEATURE = "RA_RESPONSE_CORE"
-RA_FEATURES = (RA_FEATURE, "RA_RESPONSE_DIRECT")
-RA_CALLS = {
-    "response": "The tumour shows a retinoic-acid response",
-    "no response": "No retinoic-acid response is seen in the tumour",
-    "not estimable": "Whether the tumour shows a retinoic-acid response is not estimable",
+FEATURE_SETS = {
+    "none": "without any sample",
+    "baseline": "from samples before treatment",
+    "change": "from the change under treatment",
+    "both": "from samples before treatment and their change",
 }
-FEATURE_SETS = {"baseline": "from samples before treatment", "change": "from the change under treatment"}
 ENDPOINTS = (
     "orr",
     "orr_evaluable",
@@ -117,19 +118,21 @@ def build_summary(
         **{name: endpoints.get(name) for name in ENDPOINTS},
         "models": [dict(model) for model in models],
         "stool": dict(distances) if distances and (ledger["compartment"] == "faecal").any() else None,
-        "retinoic_acid": _retinoic_acid(retinoic_acid, changes) if retinoic_acid else None,
+        "retinoic_acid": with_sentence(retinoic_acid, changes) if retinoic_acid else None,
         "primary": _primary(changes),
     }
     return summary | {"answer": answer(summary)}
 
 
 def answer(summary: Mapping[str, Any]) -> list[str]:
-    """Five plain sentences: response, retinoic acid, the other primary features, stool, prediction."""
-    retinoic_acid = summary.get("retinoic_acid") or {}
+    """Five plain sentences: response, retinoic acid, the other primary features, stool, prediction.
+
+    Where the plan is not the registered one, the second and the third begin with it: nothing is primary then.
+    """
     return [
         _response(summary.get("orr") or {}, summary.get("orr_evaluable") or {}, summary.get("rule_sets") or {}),
-        text(retinoic_acid.get("sentence"), f"{RA_CALLS[NOT_ESTIMABLE]}: its target genes were not scored."),
-        _unregistered(summary.get("plan") or {}) + _others(summary["primary"]),
+        sentence_of(summary),
+        _primary_features(summary),
         _stool(summary.get("stool") or {}),
         _models(summary.get("models") or []),
     ]
@@ -180,12 +183,6 @@ def _stopped_at(changes: pd.DataFrame) -> str | None:
     return str(failed.sort_values("sequence")["feature"].iloc[0]) if len(failed) else None
 
 
-def _unregistered(plan: Mapping[str, Any]) -> str:
-    if plan.get("registered") is not False:
-        return ""
-    return "The plan is not the one that was registered, so every feature is exploratory. "
-
-
 def _pairs(changes: pd.DataFrame) -> dict[str, int]:
     """The most complete pairs any feature of a compartment has."""
     measured = changes[changes["compartment"].isin(COMPARTMENTS)]
@@ -220,33 +217,18 @@ def _disagreements(rule_sets: Mapping[str, Any]) -> str:
     )
 
 
-def _retinoic_acid(facts: Mapping[str, Any], changes: pd.DataFrame) -> dict[str, Any]:
-    """The call with its `sentence`: the scores it rests on, with the numbers the tables print."""
-    here = changes[(changes["compartment"] == "tumour") & changes["feature"].isin(RA_FEATURES)]
-    rows = {str(row["feature"]): row for _, row in here.iterrows()}
-    if not rows:
-        return {**facts, "sentence": f"{RA_CALLS[NOT_ESTIMABLE]}: no tumour sample gave a score of its target genes."}
-    told = [
-        f"{labels.described(name)}: "
-        + (f"{_moved(rows[name])}{cannot_reach(rows[name]['p_floor'])}" if name in rows else "not measured")
-        for name in RA_FEATURES
-    ]
-    adjusted = next((row for row in facts.get("adjusted") or () if row["feature"] == RA_FEATURES[1]), None)
-    if adjusted is not None and present(adjusted["p_value"]):
-        told.append(
-            f"at no change of {labels.described(adjusted['infiltration'])} the latter changed by {signed(adjusted['estimate'])} "
-            f"{adjusted['unit']}, p = {number(adjusted['p_value'])}"
-        )
-    why = f" {facts['why']}" if facts.get("why") else ""
-    return {**facts, "sentence": f"{RA_CALLS[facts['call']]}. {_capital('; '.join(told))}.{why}"}
+def _primary_features(summary: Mapping[str, Any]) -> str:
+    if unregistered(summary) and not summary["primary"]:
+        return f"{EXPLORATORY} None is primary; what changed is in the section on changes."
+    return marked(_others(summary["primary"]), summary)
 
 
 def _others(primary: Sequence[Mapping[str, Any]]) -> str:
-    others = [row for row in primary if row["feature"] != RA_FEATURE or row["compartment"] in ("blood", "faecal")]
+    others = [row for row in primary if row["feature"] != CORE or row["compartment"] in ("blood", "faecal")]
     if not others:
         return "The plan names no other primary feature."
     head = "Primary features" if len(others) == len(primary) else "Other primary features"
-    return f"{head}. {_capital('; '.join(described(row) for row in others))}."
+    return f"{head}. {capital('; '.join(described(row) for row in others))}."
 
 
 def described(row: Mapping[str, Any]) -> str:
@@ -255,16 +237,8 @@ def described(row: Mapping[str, Any]) -> str:
     if row["compartment"] not in COMPARTMENTS:
         return f"{name}: not measured"
     if not present(row["p_value"]):
-        return f"{name}, {row['compartment']}: {_moved(row)}"
-    return f"{name}, {row['compartment']}: {call_of_change(row)}, {_moved(row)}, adjusted p = {number(row['q_value'])}"
-
-
-def _moved(row: Mapping[str, Any] | pd.Series) -> str:
-    """By how much in how many pairs, with p and its floor; or why that cannot be told."""
-    if not present(row["p_value"]):
-        return f"{NOT_ESTIMABLE} ({reason(row['note'], 'too few pairs')})"
-    moved = f"{signed(row['estimate'])} {row['unit']} in {plural(row['n_pairs'], 'pair')}"
-    return f"{moved}, p = {p_with_floor(row['p_value'], row['p_floor'])}"
+        return f"{name}, {row['compartment']}: {moved(row)}"
+    return f"{name}, {row['compartment']}: {call_of_change(row)}, {moved(row)}, adjusted p = {number(row['q_value'])}"
 
 
 def _stool(stool: Mapping[str, Any]) -> str:
@@ -279,23 +253,24 @@ def _stool(stool: Mapping[str, Any]) -> str:
         else ""
     )
     return (
-        f"Stool of one patient before and after lies {number(stool['within_median'])} apart (median {text(stool.get('metric'))}, "
-        f"{plural(stool.get('n_within'), 'pair')}), stool of different patients {number(stool['between_median'])}{tested}."
+        f"Exploratory: stool of one patient before and after lies {number(stool['within_median'])} apart "
+        f"(median {text(stool.get('metric'))}, {plural(stool.get('n_within'), 'pair')}), stool of different patients "
+        f"{number(stool['between_median'])}{tested}."
     )
 
 
 def _models(models: Sequence[Mapping[str, Any]]) -> str:
+    """The primary model's verdict, and how many of the others are better than chance; of an earlier version, every verdict."""
     if not models:
         return "Prediction of response is not estimable: no model could be fitted."
+    primary = [model for model in models if model.get("primary")]
     said = [
         f"{text(FEATURE_SETS.get(str(model.get('feature_set'))))} ({model['name']}): "
         f"{text(model.get('verdict'), NOT_ESTIMABLE)}"
-        for model in models
+        for model in primary or models
     ]
-    return f"Prediction of response {'; '.join(said)}."
-
-
-def _capital(sentence: str) -> str:
-    """Sentence case, except for a name that has its own (ctDNA, clr_CD8_TEM)."""
-    first = sentence.partition(" ")[0]
-    return sentence if "_" in first or first != first.lower() else sentence[:1].upper() + sentence[1:]
+    others = [model for model in models if primary and not model.get("primary") and model.get("feature_set") != "none"]
+    better = [model["name"] for model in others if str(model.get("verdict")).startswith("better than chance")]
+    found = f"{len(better)} better than chance ({', '.join(better)})" if better else "none better than chance"
+    further = f" Of {plural(len(others), 'further model')} {found}." if others else ""
+    return f"Prediction of response {'; '.join(said)}.{further}"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from rabiomarkers.stats.multiplicity import ALPHA
 from rabiomarkers.tables.table import COMPARTMENTS
 
 NOT_ESTIMABLE = "not estimable"
-ALPHA = 0.05
 CANNOT_REACH = f"cannot reach {ALPHA}"
 FIXED_SEQUENCE = "fixed sequence"
 SEQUENCE_STOPPED = "no change shown, as an earlier feature of the sequence did not pass"
@@ -174,6 +174,20 @@ def passes(row: Any) -> bool:
     return present(row["q_value"]) and float(row["q_value"]) <= ALPHA
 
 
+def moved(row: Any) -> str:
+    """By how much in how many pairs, with p and its floor, or why that cannot be told; `row` as in `call_of_change`."""
+    if not present(row["p_value"]):
+        return f"{NOT_ESTIMABLE} ({reason(row['note'], 'too few pairs')})"
+    change = f"{signed(row['estimate'])} {row['unit']} in {plural(row['n_pairs'], 'pair')}"
+    return f"{change}, p = {p_with_floor(row['p_value'], row['p_floor'])}"
+
+
+def freedom(row: Any) -> str:
+    """The degrees of freedom of a t test; nothing where the row has none."""
+    degrees = row.get("degrees_of_freedom")
+    return f"{number(degrees)} degrees of freedom" if present(degrees) else ""
+
+
 def corrected_by(correction: Any, sequence: Any = None, of: Any = None) -> str:
     """How a p was adjusted, with a primary feature's place in the sequence."""
     named = text(correction, "Benjamini-Hochberg")  # all that the first version had
@@ -190,3 +204,9 @@ def plural(count: Any, noun: str) -> str:
 def yes_no(flag: Any, otherwise: str = "not known") -> str:
     """A flag in words; it may be absent."""
     return ("yes" if flag else "no") if present(flag) else otherwise
+
+
+def capital(sentence: str) -> str:
+    """Sentence case, except for a name that has its own (ctDNA, clr_CD8_TEM)."""
+    first = sentence.partition(" ")[0]
+    return sentence if "_" in first or first != first.lower() else sentence[:1].upper() + sentence[1:]

@@ -8,9 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Matrix, Vector
 
-type Matrix = NDArray[np.float64]
-type Vector = NDArray[np.float64]
 type Scale = Literal["counts", "relative"]
 
 PSEUDOCOUNT = 0.5

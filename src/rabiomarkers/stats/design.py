@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rabiomarkers.stats.exact import Matrix
+from rabiomarkers.stats.arrays import Matrix
 from rabiomarkers.stats.relabelling import Codes
 
 RANK = 1e-9  # a column of which less than this is new adds nothing

@@ -4,15 +4,13 @@ from hashlib import sha256
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Matrix
 from rabiomarkers.stats.composition import PSEUDOCOUNT, same_total
 from rabiomarkers.stats.exact import INTEGER_LIMIT, rank_sum_counts, rank_sum_probabilities
-from rabiomarkers.stats.parts import ALPHA
-
-type Matrix = NDArray[np.float64]
+from rabiomarkers.stats.multiplicity import ALPHA
 
 DRAWS = 200
 COLUMNS = ("p_sampled", "share_significant")

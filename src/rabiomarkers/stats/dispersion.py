@@ -3,13 +3,12 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.exact import Matrix, Vector
+from rabiomarkers.stats.arrays import Matrix, Vector
 from rabiomarkers.stats.gower import distance_matrix
 from rabiomarkers.stats.group_squares import BLOCK
 from rabiomarkers.stats.paired import ALL_ZERO, NO_PAIR, NOT_TESTED, ONE_PAIR, PairedTest
-from rabiomarkers.stats.patient_effects import of_patients, sample_pairs
-from rabiomarkers.stats.permanova import Term, checked_codes, relabelled
+from rabiomarkers.stats.patient_effects import sample_pairs
+from rabiomarkers.stats.permanova import checked_codes, relabelled
 from rabiomarkers.stats.relabelling import Labels
 
 TIE = 1e-10  # of the largest distance to a centroid: what differs by less ties
@@ -123,36 +122,3 @@ def _change(
     numbers = {"ci_low": np.nan, "ci_high": np.nan, "ci_level": np.nan, "p_value": p_value, "p_floor": p_floor}
     counts = {"n": n, "n_nonzero": n_nonzero, "p_count": p_count, "p_total": p_total}
     return PairedTest(estimate=estimate, test=test, note=note, **numbers, **counts)  # type: ignore[arg-type]
-
-
-def dispersion_of_groups(
-    distances: ArrayLike, patients: ArrayLike, groups: ArrayLike, *, permutations: int = 9999, seed: int = 1
-) -> Term:
-    """Whether patients of one group lie further from their group's centre than those of another.
-
-    A patient's samples count with the mean of their distances; groups are handed to whole patients anew, all ways where there
-    are at most 10 000.
-
-    Parameters
-    ----------
-    distances
-        Samples x samples.
-    patients, groups
-        Of each sample; the group is the patient's.
-    permutations, seed
-        As in `permanova`.
-
-    Raises
-    ------
-    StatisticsError
-        A patient is in two groups.
-    """
-    away = centroid_distances(distances, groups)
-    who = checked_codes("patients", patients, len(away))
-    codes = checked_codes("groups", groups, len(away))
-    first = np.unique(who, return_index=True)[1]
-    if not np.array_equal(codes[first][who], codes):
-        raise StatisticsError("A patient belongs to one group, with all samples.")
-    means = np.bincount(who, weights=away) / np.bincount(who)
-    about = means - means.mean() if len(means) else means
-    return of_patients("dispersion", np.outer(about, about), codes[first], float(about @ about), permutations, seed)

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize.elementwise import find_root
 from scipy.special import chdtri, gammaln, nctdtr, ndtri
 
-type Matrix = NDArray[np.float64]
-type Vector = NDArray[np.float64]
+from rabiomarkers.stats.arrays import Matrix, Vector
 
 LARGE_T = (
     500.0  # above, the noncentral t is slow and then not a number; its limits are known from here to twelve digits
@@ -29,15 +28,11 @@ def hedges_correction(freedom: ArrayLike) -> Vector:
     return np.where(degrees >= 2, factor, np.nan)
 
 
-def standardised_change(differences: ArrayLike) -> float:
-    """dz: mean of the differences (length n, NaN left out) over their standard deviation, without small-sample bias."""
-    return float(standardised_changes(np.asarray(differences, dtype=np.float64).reshape(1, -1))[0])
-
-
 def standardised_changes(differences: ArrayLike) -> Vector:
-    """`standardised_change` of each row of differences (features x patients, NaN where a patient has no pair).
+    """dz, mean over standard deviation, of each row of differences (features x patients), without small-sample bias.
 
-    NaN with fewer than three pairs, and where the differences have no spread beyond float noise.
+    A difference is NaN where a patient has no pair; dz is with fewer than three pairs, and where the differences have no spread
+    beyond float noise.
     """
     count, ratio = _ratios(np.asarray(differences, dtype=np.float64))
     changes: Vector = ratio * hedges_correction(count - 1)

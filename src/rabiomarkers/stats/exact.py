@@ -3,14 +3,12 @@
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-type Matrix = NDArray[np.float64]
-type Vector = NDArray[np.float64]
-type Integers = NDArray[np.int64]
+from rabiomarkers.stats.arrays import Integers, Matrix, Vector
 
 INTEGER_LIMIT = 62  # 2**62 assignments still fit a 64-bit integer
 BALANCED_BITS = 13  # 8 191 balanced subsets where 2**n are too many
+SMALLEST_P = float(np.finfo(np.float64).tiny)  # a p is never 0
 SMALLEST_EXPONENT = -280  # below this a power of ten leaves the range of doubles
 
 

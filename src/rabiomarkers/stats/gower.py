@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.exact import Matrix
+from rabiomarkers.stats.arrays import Matrix
 
 TILE = 64  # rows; a tile stays in the processor's cache
 ASYMMETRY = 1e-12  # of the largest distance

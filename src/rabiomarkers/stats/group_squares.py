@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemm, dtrmm, strmm
 
-from rabiomarkers.stats.exact import Matrix, Vector
+from rabiomarkers.stats.arrays import Matrix, Vector
 from rabiomarkers.stats.relabelling import Codes, Labels
 
 type Single = NDArray[np.float32]

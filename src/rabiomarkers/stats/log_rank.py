@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Integers, Vector
 from rabiomarkers.stats.survival import checked_times
 
-type Vector = NDArray[np.float64]
-type Integers = NDArray[np.int64]
 type Labels = NDArray[np.bool_]
 
 NOISE = 1e-10  # scores (roots of the chi-square) nearer than this differ by float noise only

@@ -1,17 +1,16 @@
 """The mixed model value ~ timepoint + (1 | patient): two and more timepoints, patients with one sample used and not dropped."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Flags, Integers, Matrix, Vector
 from rabiomarkers.stats.paired import ALL_EQUAL, ALL_ZERO, COLUMNS, NO_PAIR, NOT_TESTED, ONE_PAIR
-from rabiomarkers.stats.parametric import LARGEST
+from rabiomarkers.stats.parametric import LARGEST, t_columns
 from rabiomarkers.stats.random_intercept import (
     NO_MAXIMUM,
     Fit,
@@ -23,10 +22,6 @@ from rabiomarkers.stats.random_intercept import (
     without_spread,
 )
 
-type Vector = NDArray[np.float64]
-type Matrix = NDArray[np.float64]
-type Integers = NDArray[np.int64]
-type Flags = NDArray[np.bool_]
 type Values = NDArray[np.float64]  # features x patients x timepoints
 type Freedom = Literal["within", "satterthwaite"]
 
@@ -42,102 +37,25 @@ TOO_FEW = "too few samples to tell a spread"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimepointContrast:
-    """A later timepoint against the reference, in the unit of the values. NaN where the data cannot say."""
-
-    timepoint: str
-    estimate: float
-    ci_low: float
-    ci_high: float
-    standard_error: float
-    degrees_of_freedom: float
-    p_value: float  # two-sided
-    n_patients: int  # with a sample at either timepoint
-    n_pairs: int  # at both
-
-
-@dataclass(frozen=True, kw_only=True)
-class MixedModel:
-    """How one feature goes over the timepoints."""
-
-    reference: str
-    contrasts: tuple[TimepointContrast, ...]
-    p_any: float  # of the F test that no timepoint differs
-    patient_variance: float
-    residual_variance: float
-    ci_level: float
-    test: str
-    note: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Courses:
-    """`MixedModel` of many features: features x later timepoints, or one number a feature."""
+    """How features go over the timepoints: features x later timepoints (each against the first), or one number a feature.
+
+    In the unit of the values; NaN where the data cannot say, with the reason in `note`.
+    """
 
     estimate: Matrix
     ci_low: Matrix
     ci_high: Matrix
     standard_error: Matrix
     degrees_of_freedom: Matrix
-    p_value: Matrix
-    n_patients: Integers
-    n_pairs: Integers
-    p_any: Vector
+    p_value: Matrix  # two-sided
+    n_patients: Integers  # with a sample at either timepoint
+    n_pairs: Integers  # at both
+    p_any: Vector  # of the F test that no timepoint differs
     patient_variance: Vector
     residual_variance: Vector
     test: NDArray[np.object_]
     note: NDArray[np.object_]
-
-
-def mixed_model(
-    values: ArrayLike,
-    patients: Sequence[object],
-    timepoints: Sequence[object],
-    *,
-    reference: object,
-    level: float = 0.95,
-    freedom: Freedom = "within",
-) -> MixedModel:
-    """`mixed_courses` of one feature given sample by sample.
-
-    Parameters
-    ----------
-    values, patients, timepoints
-        One of each a sample; NaN where there is no value. The contrasts come in the order of the timepoints' names.
-    reference
-        The timepoint all others are set against.
-
-    Raises
-    ------
-    StatisticsError
-        A value is infinite, a patient has two values at one timepoint, or no sample is of the reference timepoint.
-    """
-    samples = pd.DataFrame(
-        {"value": np.asarray(values, dtype=np.float64), "patient": patients, "timepoint": timepoints}
-    )
-    if samples.duplicated(["patient", "timepoint"]).any():
-        raise StatisticsError(
-            "A patient has two values at one timepoint; the mixed model takes one, for example their mean."
-        )
-    later = sorted(set(samples["timepoint"]) - {reference}, key=str)
-    if reference not in set(samples["timepoint"]):
-        raise StatisticsError(f"No sample is of the reference timepoint {reference!r}.")
-    wide = samples.pivot(index="patient", columns="timepoint", values="value")[[reference, *later]]
-    told = mixed_courses(wide.to_numpy()[None], level=level, freedom=freedom)
-    names = [name for name in TimepointContrast.__dataclass_fields__ if name != "timepoint"]
-    return MixedModel(
-        reference=str(reference),
-        contrasts=tuple(
-            TimepointContrast(timepoint=str(time), **{name: getattr(told, name)[0, column].item() for name in names})
-            for column, time in enumerate(later)
-        ),
-        p_any=told.p_any.item(),
-        patient_variance=told.patient_variance.item(),
-        residual_variance=told.residual_variance.item(),
-        ci_level=level,
-        test=told.test.item(),
-        note=told.note.item(),
-    )
 
 
 def mixed_model_many(
@@ -345,10 +263,11 @@ def _tell_equal(layout: _Layout, equal: Flags, tiny: Vector, told: Courses) -> N
 
 def _tell_fit(layout: _Layout, rows: Integers, fit: Fit, told: Courses, *, level: float) -> None:
     where = np.ix_(rows, layout.columns)
-    half = stdtrit(fit.freedom, (1.0 + level) / 2.0) * fit.error
+    tested = t_columns(fit.estimate, fit.error, fit.freedom, level=level)
+    for name in ("ci_low", "ci_high", "p_value"):
+        getattr(told, name)[where] = tested[name]
     told.estimate[where], told.standard_error[where] = fit.estimate, fit.error
-    told.ci_low[where], told.ci_high[where] = fit.estimate - half, fit.estimate + half
-    told.degrees_of_freedom[where], told.p_value[where] = fit.freedom, fit.p_value
+    told.degrees_of_freedom[where] = fit.freedom
     told.p_any[rows], told.patient_variance[rows], told.residual_variance[rows] = fit.p_any, fit.patient, fit.residual
 
 

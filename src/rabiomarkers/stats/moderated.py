@@ -8,18 +8,8 @@ from numpy.typing import ArrayLike
 from scipy.special import digamma, polygamma
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.parametric import (
-    NOISE,
-    Integers,
-    Matrix,
-    Vector,
-    Words,
-    checked,
-    first_that_holds,
-    row_moments,
-    standard_error,
-    t_table,
-)
+from rabiomarkers.stats.arrays import Integers, Matrix, Vector, Words
+from rabiomarkers.stats.parametric import NOISE, checked, first_that_holds, row_moments, standard_error, t_table
 
 MINIMUM_FEATURES = 10
 """Variances a prior is estimated from. Fewer know too little of what they share: in simulations over priors of 2, 4 and 10 degrees

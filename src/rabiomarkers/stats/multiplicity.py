@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Vector
 from rabiomarkers.tables.changes import CORRECTIONS
 
-type Vector = NDArray[np.float64]
-
 SEQUENCE, HOLM, BENJAMINI_HOCHBERG = CORRECTIONS
+ALPHA = 0.05
+"""A test passes when its p, or its adjusted p where there are several, is at most this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def fixed_sequence(p_values: pd.Series, order: pd.Series) -> pd.Series:
     return pd.Series(adjusted, index=p_values.index, name="q_value")
 
 
-def attainable(floors: ArrayLike, correction: str, *, alpha: float = 0.05) -> Attainable:
+def attainable(floors: ArrayLike, correction: str, *, alpha: float = ALPHA) -> Attainable:
     """How many tests of one family could never pass, and how many must be at their floor together before any passes.
 
     Ten pairs give no exact p below 1/512: of 300 tests under Benjamini-Hochberg 12 must be there together, of 20 000 tests 782.

@@ -9,24 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.exact import to_grid
-from rabiomarkers.stats.paired import ALL_EQUAL, ALL_ZERO, COLUMNS, NO_PAIR, NOT_TESTED, ONE_PAIR, SMALLEST_P
-
-type Matrix = NDArray[np.float64]
-type Vector = NDArray[np.float64]
-type Integers = NDArray[np.int64]
-type Flags = NDArray[np.bool_]
-type Words = NDArray[np.object_]
+from rabiomarkers.stats.arrays import Flags, Integers, Matrix, Vector, Words
+from rabiomarkers.stats.exact import SMALLEST_P, to_grid
+from rabiomarkers.stats.paired import ALL_EQUAL, ALL_ZERO, COLUMNS, NO_PAIR, NOT_TESTED, ONE_PAIR
 
 LARGEST = 1e145  # beyond, a sum of squares leaves the range of doubles
 NOISE = 1e-11  # of a row's largest magnitude: what twelve significant digits do not tell, see `to_grid`
 
 TWO_PAIRS = "two pairs: a regression on the baseline needs at least three"
 SAME_BASELINE = "the baseline is the same in every pair: nothing to adjust for"
-EMPTY_GROUP = "one group has no pair"
-FEW_PATIENTS = "two groups and a baseline need at least four pairs"
-BASELINE_IS_GROUP = "the baseline tells the groups apart exactly: it cannot be adjusted for"
-NO_SPREAD_LEFT = "group and baseline tell every value exactly: no spread is left, so no interval"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +114,7 @@ def ancova_many(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> 
     """
     baseline, change = _sorted_pairs(*_pairs(before, after))
     moments = row_moments(change)
-    fit = _within([(baseline, change)])
+    fit = _regressed(baseline, change)
     # a change written as after - before carries the float noise of both
     equal = moments.equal | ((moments.n - 1) * moments.variance <= moments.n * (NOISE * fit.size) ** 2)
     note = first_that_holds(
@@ -146,66 +137,6 @@ def ancova_many(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> 
         note=note,
     )
     return table.assign(baseline_slope=np.where(adjusted, fit.slope, np.nan))
-
-
-def ancova_groups(before: ArrayLike, after: ArrayLike, groups: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
-    """Difference in `after` between two groups of patients with the same `before`: each row's analysis of covariance.
-
-    One slope on the baseline for both groups, one spread, t on n - 3 degrees of freedom. The difference is the same whether
-    `after` or the change is compared.
-
-    Parameters
-    ----------
-    before, after
-        Features x patients, any unit, both in the same one; NaN where a patient has no sample. Only complete pairs count.
-    groups
-        For each patient True (first group) or False (second group); the difference is first - second.
-    level
-        Of the interval.
-
-    Returns
-    -------
-    One row a feature: `n_first, n_second, estimate, ci_low, ci_high, ci_level, p_value, degrees_of_freedom, test, note`. Where
-    the baseline is constant, the row is that of Student's two-sample t test, and `test` and `note` say so.
-
-    Raises
-    ------
-    StatisticsError
-        As `ancova_many`, or there is not one group a patient.
-
-    References
-    ----------
-    Fisher 1932, Statistical Methods for Research Workers, 4th edition, section 49.1; Vickers & Altman 2001,
-    doi:10.1136/bmj.323.7321.1123
-    """
-    first = np.asarray(groups, dtype=bool).ravel()
-    baseline, change = _pairs(before, after)
-    if len(first) != baseline.shape[1]:
-        raise StatisticsError(
-            f"Each patient needs a group; there are {len(first)} groups, {baseline.shape[1]} patients."
-        )
-    fit = _within([_sorted_pairs(baseline[:, side], change[:, side]) for side in (first, ~first)])
-    note, same = _comparable(fit)
-    tested = np.isin(note, ["", SAME_BASELINE])
-    n_first, n_second = fit.n
-    freedom = np.where(tested, n_first + n_second - np.where(same, 2.0, 3.0), np.nan)
-    apart = fit.baseline_mean[0] - fit.baseline_mean[1]
-    leverage = np.divide(apart**2, fit.baseline_squares, out=np.zeros(len(apart)), where=~fit.constant)
-    share = 1.0 / np.maximum(n_first, 1) + 1.0 / np.maximum(n_second, 1) + leverage
-    # at one baseline the groups differ in `after` by what they differ in the change
-    shift = fit.change_mean[0] - fit.change_mean[1] - fit.slope * apart
-    estimate = np.where(tested | (note == NO_SPREAD_LEFT), shift, np.nan)
-    return pd.DataFrame(
-        {
-            "n_first": n_first,
-            "n_second": n_second,
-            "estimate": estimate,
-            **t_columns(estimate, np.sqrt(fit.residual / freedom * share), freedom, level=level),
-            "degrees_of_freedom": freedom,
-            "test": np.where(tested, np.where(same, "two-sample t", "ANCOVA of two groups"), NOT_TESTED),
-            "note": note,
-        }
-    ).astype({"test": "str", "note": "str"})
 
 
 # ---- what other t tests share ----------------------------------------------------------------------------------------
@@ -259,7 +190,10 @@ def standard_error(variance: Vector, n: Integers) -> Vector:
 
 
 def t_columns(estimate: Vector, error: Vector, freedom: Vector, *, level: float) -> dict[str, Vector]:
-    """Interval, its level and two-sided p of estimate / error by Student's t; all NaN where the error is not above 0."""
+    """Interval, its level and two-sided p of estimate / error by Student's t; all NaN where the error is not above 0.
+
+    `estimate`, `error` and `freedom` have one shape, whatever it is.
+    """
     told = (error > 0) & (freedom > 0) & ~np.isnan(estimate)
     error, freedom = np.where(told, error, 1.0), np.where(told, freedom, 1.0)
     statistic = np.where(told, estimate, 0.0) / error
@@ -267,7 +201,7 @@ def t_columns(estimate: Vector, error: Vector, freedom: Vector, *, level: float)
     columns = {
         "ci_low": estimate - reach,
         "ci_high": estimate + reach,
-        "ci_level": np.full(len(estimate), level),
+        "ci_level": np.full(estimate.shape, level),
         "p_value": np.clip(2.0 * stdtr(freedom, -np.abs(statistic)), SMALLEST_P, 1.0),
     }
     return {name: np.where(told, column, np.nan) for name, column in columns.items()}
@@ -306,68 +240,30 @@ def t_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Within:
-    """One regression a row of the change on the baseline, both less the means of their own group of patients."""
+class _Regression:
+    """One regression a row of the change on the baseline, both less their means."""
 
-    n: list[Integers]  # one a group
-    baseline_mean: list[Vector]
-    change_mean: list[Vector]
-    baseline_squares: Vector
-    constant: Flags  # the baseline has no spread within groups, but for float noise
+    constant: Flags  # the baseline has no spread, but for float noise
     slope: Vector  # 0 where the baseline is constant
-    residual: Vector  # sum of squares; exactly 0 where only float noise is left
     size: Vector  # largest magnitude of the row
 
 
-def _within(groups: list[tuple[Matrix, Matrix]]) -> _Within:
-    baselines, changes = [group[0] for group in groups], [group[1] for group in groups]
-    counts = [(~np.isnan(change)).sum(axis=1) for change in changes]
-    both = np.concatenate([*baselines, *changes], axis=1)
+def _regressed(baseline: Matrix, change: Matrix) -> _Regression:
+    both = np.concatenate([baseline, change], axis=1)
     size = np.max(np.abs(both), axis=1, initial=0.0, where=~np.isnan(both))
-    noise = sum(counts) * (NOISE * size) ** 2
-    baseline_means, change_means = [_means(part) for part in baselines], [_means(part) for part in changes]
-    baseline, change = _centred(baselines, baseline_means), _centred(changes, change_means)
-    squares = (baseline**2).sum(axis=1)
-    constant = squares <= noise
-    products = (baseline * change).sum(axis=1)
-    slope = np.divide(products, squares, out=np.zeros(len(squares)), where=~constant)
-    residual = ((change - slope[:, None] * baseline) ** 2).sum(axis=1)
-    return _Within(
-        n=counts,
-        baseline_mean=baseline_means,
-        change_mean=change_means,
-        baseline_squares=squares,
-        constant=constant,
-        slope=slope,
-        residual=np.where(residual <= noise, 0.0, residual),
-        size=size,
-    )
+    apart, moved = _centred(baseline), _centred(change)
+    squares = (apart**2).sum(axis=1)
+    constant = squares <= (~np.isnan(change)).sum(axis=1) * (NOISE * size) ** 2
+    slope = np.divide((apart * moved).sum(axis=1), squares, out=np.zeros(len(squares)), where=~constant)
+    return _Regression(constant=constant, slope=slope, size=size)
 
 
-def _comparable(fit: _Within) -> tuple[Words, Flags]:
-    """Why two groups cannot be compared as planned, and whether all their patients have the same baseline."""
-    first, second = fit.n
-    apart = np.abs(fit.baseline_mean[0] - fit.baseline_mean[1]) > NOISE * fit.size
-    same = fit.constant & ~apart
-    cases = {
-        EMPTY_GROUP: (first == 0) | (second == 0),
-        BASELINE_IS_GROUP: fit.constant & apart,
-        FEW_PATIENTS: first + second < np.where(same, 3, 4),
-        NO_SPREAD_LEFT: fit.residual == 0.0,
-        SAME_BASELINE: same,
-    }
-    return first_that_holds(cases), same
-
-
-def _means(values: Matrix) -> Vector:
+def _centred(values: Matrix) -> Matrix:
+    """Each row less its mean; 0 where there is no value."""
     counts = (~np.isnan(values)).sum(axis=1)
-    means: Vector = np.divide(np.nansum(values, axis=1), counts, out=np.full(len(values), np.nan), where=counts > 0)
-    return means
-
-
-def _centred(groups: list[Matrix], means: list[Vector]) -> Matrix:
-    parts = [group - mean[:, None] for group, mean in zip(groups, means, strict=True)]
-    return np.nan_to_num(np.concatenate(parts, axis=1))
+    means = np.divide(np.nansum(values, axis=1), counts, out=np.full(len(values), np.nan), where=counts > 0)
+    centred: Matrix = np.nan_to_num(values - means[:, None])
+    return centred
 
 
 def _pairs(before: ArrayLike, after: ArrayLike) -> tuple[Matrix, Matrix]:

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.composition import Matrix, Vector, median_changes
-from rabiomarkers.stats.multiplicity import benjamini_hochberg
-from rabiomarkers.stats.paired import ALL_ZERO, NO_PAIR, NOT_TESTED, ONE_PAIR, SMALLEST_P, PairedTest, signed_rank_many
+from rabiomarkers.stats.arrays import Flags, Matrix, Vector
+from rabiomarkers.stats.composition import median_changes
+from rabiomarkers.stats.exact import SMALLEST_P
+from rabiomarkers.stats.multiplicity import ALPHA, benjamini_hochberg
+from rabiomarkers.stats.paired import ALL_ZERO, NO_PAIR, NOT_TESTED, ONE_PAIR, PairedTest, signed_rank_many
 
-type Flags = NDArray[np.bool_]
-
-ALPHA = 0.05
 FEWEST_PARTS = 3  # of two parts only the ratio is known: each is the other's reference
 EXACT_WHOLE = 12  # pairs: 4 096 sign assignments; above, random ones
 
@@ -25,7 +24,7 @@ class ReferenceTests:
     clr: pd.DataFrame
     median: pd.DataFrame
     moved: Flags  # by both references, and still so once stronger movers are no longer part of them
-    differs: Flags  # passes against one reference at least, but is not among `moved`
+    differs: Flags  # passes against one reference at least, but is not among `moved` (of two parts none is)
 
 
 def reference_tests(changes: ArrayLike, seen: Flags | None = None, *, level: float = 0.95) -> ReferenceTests:

@@ -1,7 +1,8 @@
 """Time and response in communities of patients with a sample before and one after; whole patients are what is exchanged.
 
 Two samples of a patient resemble each other. Permuting samples freely finds no time effect where there is one (p 0.90 for 0.0098)
-and calls every second null a response effect; here labels move as the design allows.
+and calls 0.28 to 0.61 of nulls a response effect (patients who differ by 0.5 to 1 standard deviations); here labels move as the
+design allows.
 """
 
 from dataclasses import replace
@@ -10,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.exact import Matrix
+from rabiomarkers.stats.arrays import Matrix
 from rabiomarkers.stats.gower import distance_matrix, gower_matrix
 from rabiomarkers.stats.permanova import Term, checked_codes, group_term, permanova, relabelled
 from rabiomarkers.stats.relabelling import Codes, as_codes
 
-EXACT_PATIENTS = 10_000  # labellings of whole patients that are all tried; above, random ones
+EXACT_LABELLINGS = 10_000  # labellings of whole patients that are all tried; above, random ones
 
 
 def time_effect(
@@ -125,7 +126,7 @@ def of_patients(name: str, gram: Matrix, codes: Codes, total: float, permutation
     """The term of one label a patient on the inner products of patients (rows add up to zero); labels of patients permuted."""
     codes = as_codes(codes)
     alone = np.zeros(len(codes), dtype=np.int64)
-    tried = relabelled([codes], alone, permutations=permutations, seed=seed, exact_ways=EXACT_PATIENTS)
+    tried = relabelled([codes], alone, permutations=permutations, seed=seed, exact_ways=EXACT_LABELLINGS)
     term = group_term(name, gram, codes, tried, total=total)
     return replace(term, test=f"{term.test} of patients") if term.p_total else term
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Matrix
 from rabiomarkers.stats.design import columns_of_terms, row_codes
-from rabiomarkers.stats.exact import Matrix
 from rabiomarkers.stats.gower import distance_matrix, gower_matrix
 from rabiomarkers.stats.group_squares import BLOCK, TIE, count_at_least, squares_between
 from rabiomarkers.stats.relabelling import (

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betainccinv, betaincinv, betaln
 from scipy.stats import beta as beta_distribution
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Vector
 
 type Prior = tuple[float, float]
-type Vector = NDArray[np.float64]
 type Numbers = Vector | float
 
 JEFFREYS: Prior = (0.5, 0.5)

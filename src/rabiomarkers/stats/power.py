@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 from scipy.stats import nct
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Vector
+from rabiomarkers.stats.multiplicity import ALPHA
 from rabiomarkers.stats.paired import EXACT_FLIPS, sign_flip_many, signed_rank_many
 
-type Vector = NDArray[np.float64]
-
 EXACT = ("signed_rank", "signed_rank_pratt", "sign_flip")
-APPROXIMATED = {"moderated_t": "moderated t", "ancova": "ANCOVA", "mixed_model": "mixed model"}
-TESTS = (*EXACT, "paired_t", *APPROXIMATED)
+APPROXIMATED = {"moderated_t": "moderated t", "mixed_model": "mixed model"}
+TESTS = (*EXACT, "paired_t", "ancova", *APPROXIMATED)
+ANCOVA_SPENDS = "ANCOVA has the error of the paired t, judged on one degree of freedom less (pairs - 2)"
 
 SIMULATIONS = 5000  # a power of 0.8 to 0.006
 SIMULATED_PAIRS = 200  # above, the limit of many pairs is right to the second digit
@@ -34,7 +35,7 @@ class DetectableEffect:
     note: str
 
 
-def paired_t_power(n: int, effect: ArrayLike, *, alpha: float = 0.05) -> Vector:
+def paired_t_power(n: int, effect: ArrayLike, *, alpha: float = ALPHA) -> Vector:
     """Power of the two-sided paired t test, from the noncentral t distribution; NaN below two pairs.
 
     Parameters
@@ -64,7 +65,7 @@ def exact_power(
     effect: float,
     *,
     test: str = "signed_rank",
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     simulations: int = SIMULATIONS,
     seed: int = 1,
 ) -> float:
@@ -109,13 +110,14 @@ def exact_power(
 
 @lru_cache(maxsize=1024)
 def detectable_effect(
-    n: int, *, test: str = "signed_rank", alpha: float = 0.05, power: float = 0.8, seed: int = 1
+    n: int, *, test: str = "signed_rank", alpha: float = ALPHA, power: float = 0.8, seed: int = 1
 ) -> DetectableEffect:
     """The smallest effect that the test finds with this power at `n` pairs, if changes scatter normally.
 
-    Exact tests are simulated (right to about 0.01 at ten pairs), the paired t is computed. The moderated t, ANCOVA and the mixed
-    model gain over the paired t by what the data bring (other features, baselines, single samples); they are given its power, and
-    the note says so.
+    Exact tests are simulated (right to about 0.01 at ten pairs), the paired t and ANCOVA are computed. ANCOVA's error of the mean
+    change is that of the paired t (`stats.parametric.ancova_many`), so it gains nothing and pays a degree of freedom for the slope.
+    The moderated t and the mixed model gain over the paired t by what the data bring (other features, single samples); they are
+    given its power, and the note says so.
 
     Parameters
     ----------
@@ -138,12 +140,14 @@ def detectable_effect(
         raise StatisticsError(f"There is no paired test {test!r}; there are {', '.join(TESTS)}.")
     if not alpha < power < 1:
         raise StatisticsError(f"A power lies above the test's level {alpha} and below 1; it was {power}.")
-    if n < 2:
-        return DetectableEffect(effect=math.nan, power=power, note="no test with fewer than two pairs")
+    spent = 2 if test == "ancova" else 1
+    if n <= spent:
+        fewest = "three" if test == "ancova" else "two"
+        return DetectableEffect(effect=math.nan, power=power, note=f"no test with fewer than {fewest} pairs")
     if test not in EXACT:
         note = f"power of the paired t, taken for the {APPROXIMATED[test]}" if test in APPROXIMATED else ""
-        effect = _smallest(lambda size: float(_t_power(float(n), np.float64(size), alpha)), power)
-        return DetectableEffect(effect=effect, power=power, note=note)
+        effect = _smallest(lambda size: float(_t_power(float(n), np.float64(size), alpha, spent=spent)), power)
+        return DetectableEffect(effect=effect, power=power, note=ANCOVA_SPENDS if test == "ancova" else note)
     if (floor := _floor(n, test)) > alpha:
         told = f"no change can be found, however large: with {n} pairs no p is below {floor:.3g}"
         return DetectableEffect(effect=math.nan, power=power, note=told)
@@ -156,13 +160,13 @@ def _refuse_unless_share(value: float, name: str) -> None:
         raise StatisticsError(f"A {name} lies between 0 and 1; it was {value}.")
 
 
-def _t_power(n: float, effect: ArrayLike, alpha: float) -> Vector:
-    """`n` need not be whole."""
+def _t_power(n: float, effect: ArrayLike, alpha: float, *, spent: int = 1) -> Vector:
+    """Power of the paired t statistic, held against the t distribution of n - `spent` degrees; `n` need not be whole."""
     sizes = np.abs(np.asarray(effect, dtype=np.float64))
     if n < 2:
         return np.full(sizes.shape, np.nan)
     freedom, shift = n - 1.0, np.minimum(sizes * math.sqrt(n), LARGEST)
-    threshold = -float(stdtrit(freedom, alpha / 2))
+    threshold = -float(stdtrit(n - spent, alpha / 2))
     wrong_side = nct.sf(
         threshold, freedom, -shift
     )  # cdf(-threshold, freedom, shift) in words that scipy has no NaN for

@@ -9,18 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import fdtrc, stdtr
+from scipy.special import fdtrc
 
-type Vector = NDArray[np.float64]
-type Matrix = NDArray[np.float64]
-type Flags = NDArray[np.bool_]
-type Integers = NDArray[np.int64]
+from rabiomarkers.stats.arrays import Flags, Integers, Matrix, Vector
+from rabiomarkers.stats.exact import SMALLEST_P
 
 NO_SHARE = 1e-10  # a direction's share of the patient variance below which it is one within patients
 RATIOS = np.arange(-18.0, 36.5, 0.5)  # ln of between / residual: from 1e-8 to 4e15
 NO_MAXIMUM = -17.4
 HALVINGS = 54  # of a step of 1 in that logarithm: to the last bit
-SMALLEST_P = float(np.finfo(np.float64).tiny)  # a p is never 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +73,6 @@ class Fit:
     estimate: Matrix
     error: Matrix  # standard errors
     freedom: Matrix
-    p_value: Matrix
     p_any: Vector
     residual: Vector  # variance within patients
     patient: Vector  # variance of the patients; below 0 where two samples of a patient are less alike than those of two
@@ -220,7 +216,6 @@ def contrasts(groups: list[Group], directions: Spectrum, ratio: Vector, *, alike
         estimate=estimate,
         error=error,
         freedom=freedom,
-        p_value=np.maximum(2.0 * stdtr(freedom, -np.abs(estimate / error)), SMALLEST_P),
         p_any=np.maximum(p_any, SMALLEST_P),
         residual=residual,
         patient=(between - residual) / most,

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.exact import Integers, to_grid
+from rabiomarkers.stats.arrays import Integers
+from rabiomarkers.stats.exact import to_grid
 from rabiomarkers.stats.paired import NOT_TESTED
 
 EXACT_PAIRS = 12  # 479 001 600 orders, counted in a fraction of a second; above, random ones

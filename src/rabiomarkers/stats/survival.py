@@ -4,12 +4,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rabiomarkers.errors import StatisticsError
-
-type Vector = NDArray[np.float64]
-type Integers = NDArray[np.int64]
+from rabiomarkers.stats.arrays import Integers, Vector
 
 TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))  # what R allows when it asks whether a curve is at one half
 

@@ -10,8 +10,9 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.stats.exact import Integers, Matrix, to_grid
-from rabiomarkers.stats.paired import NOT_TESTED
+from rabiomarkers.stats.arrays import Integers, Matrix
+from rabiomarkers.stats.exact import to_grid
+from rabiomarkers.stats.paired import CONSERVATIVE, NOISE, NOT_TESTED
 
 type Columns = dict[str, Any]
 
@@ -65,7 +66,8 @@ def rank_sum_many(
         One flag a patient; True: the first group.
     level
         Wanted level of the interval; `ci_level` is the one reached. It runs between ordered differences of two patients, one of
-        each group; which of them, the untied distribution says, so it is conservative under ties.
+        each group; which of them, the untied distribution says, so it is conservative under ties, and may hold a 0 that the test
+        rejects: the note then says so.
     digits
         Significant digits of the largest value that were measured; what lies below is float noise and is rounded away before
         ranking.
@@ -96,6 +98,7 @@ def rank_sum_many(
         pooled = np.concatenate([first[rows, :n_first], second[rows, :n_second]], axis=1)
         grid = to_grid(pooled, digits=digits)
         told = _shift(pooled, n_first, level=level) | _tested(grid, n_first, draws=draws, seed=seed)
+        told["note"] = _note(told, pooled, level)
         for name, column in _said(told, grid, n_first).items():
             columns[name][rows] = column
     counts = {name: pd.Series(columns[name], dtype="Int64").mask(columns[name] < 0) for name in COUNTS}
@@ -136,8 +139,16 @@ def _said(told: Columns, grid: Integers, n_first: int) -> Columns:
     for name in COUNTS:
         told[name] = np.where(equal, -1, told[name])
     told["test"] = np.where(equal, NOT_TESTED, told["test"])
-    told["note"] = np.select([equal, single], [ALL_EQUAL, ONE_EACH], default="")
+    told["note"] = np.select([equal, single], [ALL_EQUAL, ONE_EACH], default=told["note"])
     return told
+
+
+def _note(told: Columns, pooled: Matrix, level: float) -> NDArray[np.str_]:
+    """That the interval holds a 0 that the counted p rejects, which it does under ties only."""
+    noise = NOISE * np.abs(pooled).max(axis=1)
+    inside = (told["ci_low"] < -noise) & (told["ci_high"] > noise)
+    rejected = (told["p_value"] <= (1.0 - level) * (1.0 + 1e-9)) & (pooled.shape[1] <= EXACT_PATIENTS)
+    return np.where(inside & rejected, CONSERVATIVE, "")
 
 
 # ---- the p -----------------------------------------------------------------------------------------------------------

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.arrays import Integers, Vector
 
-type Vector = NDArray[np.float64]
-type Integers = NDArray[np.int64]
 type Kind = Literal["optimal", "minimax", "as given"]
 
 NOISE = 1e-12  # a sum of binomial chances that lies this near its limit keeps it

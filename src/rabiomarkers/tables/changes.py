@@ -10,7 +10,14 @@ COMMUNITY_QUESTIONS = (
     "dispersion",
     "own pairs against others",
 )
-COMPOSITION_VERDICTS = ("moved", "depends on the reference", "not shown", "cannot reach 0.05", "rare")
+COMPOSITION_VERDICTS = (
+    "moved",
+    "depends on the reference",
+    "their ratio moved",
+    "not shown",
+    "cannot reach 0.05",
+    "rare",
+)
 SENSITIVITY_KINDS = ("as planned", "leave one out", "other test", "flagged samples")
 
 _TESTED: dict[str, Kind] = {
@@ -50,16 +57,19 @@ CHANGES = Table(
         "median": "number",
         "minimum": "number",
         "maximum": "number",
+        "n_single": "integer",
+        "degrees_of_freedom": "number",
     },
     key=("compartment", "feature"),
     may_be_empty=frozenset(_TESTED)
     | words("q_value effect_size note sequence passes p_count p_total effect_low effect_high")
-    | words("hedges_g hedges_g_low hedges_g_high median minimum maximum"),
+    | words("hedges_g hedges_g_low hedges_g_high median minimum maximum n_single degrees_of_freedom"),
     allowed={"tier": TIERS, "correction": CORRECTIONS},
 )
 """`q_value` is the p adjusted within `family` by `correction`, `passes` whether it is at most 0.05; `sequence` is a primary
 feature's place in the fixed sequence. `effect_size` is dz without small-sample bias, `hedges_g` the change over the mean spread
-of both timepoints, each with its 95 % interval; `median`, `minimum` and `maximum` are those of the patients' changes."""
+of both timepoints, each with its 95 % interval; `median`, `minimum` and `maximum` are those of the patients' changes. `n_single`
+is how many patients with one sample the test used (only a mixed model does), `degrees_of_freedom` those of a t test."""
 
 FAMILIES = Table(
     name="families of tests",

@@ -13,7 +13,8 @@ from rabiomarkers.report.words import interval, number, p_with_floor, percent, p
 MOST_PARTS = 30
 MOST_LETTERS = 34  # of a part's name
 ROW_HEIGHT = 36
-MOVED, DEPENDS = "moved", "depends on the reference"  # the verdicts of the table that are drawn apart
+MOVED = "moved"
+UNDECIDED = ("depends on the reference", "their ratio moved")  # something moved, but not which part is told
 REFERENCES = {
     "clr": ("against the average of all parts", -0.17),
     "median": ("against the part in the middle", 0.17),
@@ -73,11 +74,11 @@ def composition_forest(parts: pd.DataFrame, *, title: str) -> go.Figure | Messag
 
 
 def verdict_look(row: pd.Series) -> Look:
-    """Colour and sign of a part: moved up or down against both references, against one only, or not."""
+    """Colour and sign of a part: moved up or down against both references, undecided which part moved, or not."""
     verdict = text(row["verdict"])
     if verdict == MOVED:
         return UP if row["estimate"] > 0 else DOWN
-    return UNSURE if verdict == DEPENDS else STILL
+    return UNSURE if verdict in UNDECIDED else STILL
 
 
 def _chosen(rows: pd.DataFrame) -> list[str]:

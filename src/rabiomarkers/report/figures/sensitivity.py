@@ -38,15 +38,16 @@ FEATURE = ["compartment", "feature"]
 
 
 def sensitivity_panels(sensitivity: pd.DataFrame) -> go.Figure | Message:
-    """A panel a primary feature: estimate and interval of every analysis, a row each, in the feature's unit.
+    """A panel a feature: estimate and interval of every analysis, a row each, in the feature's unit.
 
-    The dotted line is the planned estimate. A sign is open where direction or side of p = 0.05 are not those of the plan. Of more
+    Features are said to be primary unless the table has a column `tier`, as that of `change.sensitivity.sensitivity` has. The
+    dotted line is the planned estimate. A sign is open where direction or side of p = 0.05 are not those of the plan. Of more
     than 20 leave-one-outs only the lowest and the highest estimate are drawn.
     """
     estimated = sensitivity.groupby(FEATURE)["estimate"].transform("count") > 0
     panels = [_folded(part) for _, part in sensitivity[estimated].groupby(FEATURE, sort=False)]
     if not panels:
-        return Message("No figure of other analyses: no primary feature has an estimate.")
+        return Message(f"No figure of other analyses: no {_tier(sensitivity)}feature has an estimate.")
     places = _places(panels)
     lines, columns = -(-len(panels) // COLUMNS), min(COLUMNS, len(panels))
     rows = max(places.values()) + 1
@@ -64,7 +65,7 @@ def sensitivity_panels(sensitivity: pd.DataFrame) -> go.Figure | Message:
         where = {"row": number // COLUMNS + 1, "col": number % COLUMNS + 1}
         _panel(figure, panel, places, where, shown)
     without = len(sensitivity[FEATURE].drop_duplicates()) - len(panels)
-    dressed(figure, title=_title(panels), detail=_detail(without), height=height)
+    dressed(figure, title=_title(panels, _tier(sensitivity)), detail=_detail(without), height=height)
     figure.update_layout(margin_t=HEAD + ABOVE, margin_b=BELOW)
     names = {"tickmode": "array", "tickvals": list(places.values()), "ticktext": [label(name) for name in places]}
     figure.update_yaxes(**names, range=[rows - GAP, -0.7], zeroline=False, showgrid=True)
@@ -72,10 +73,16 @@ def sensitivity_panels(sensitivity: pd.DataFrame) -> go.Figure | Message:
     return figure
 
 
-def _title(panels: list[pd.DataFrame]) -> str:
+def _tier(sensitivity: pd.DataFrame) -> str:
+    """ "primary ", "exploratory "; nothing where the features are of several tiers."""
+    tiers = set(sensitivity["tier"]) if "tier" in sensitivity else {"primary"}
+    return f"{tiers.pop()} " if len(tiers) == 1 else ""
+
+
+def _title(panels: list[pd.DataFrame], tier: str) -> str:
     pairs = [int(panel["n_pairs"].iloc[0]) for panel in panels]
     counted = plural(pairs[0], "pair") if len(set(pairs)) == 1 else f"{min(pairs)} to {max(pairs)} pairs"
-    return f"Every analysis of {plural(len(panels), 'primary feature')} ({counted} as planned)"
+    return f"Every analysis of {plural(len(panels), f'{tier}feature')} ({counted} as planned)"
 
 
 def _detail(without: int) -> str:
