@@ -163,6 +163,19 @@ def test_the_same_problem_is_told_once(folder):
     assert len(problems) == len(set(problems)) > 0
 
 
+def test_two_assays_of_the_same_scores_are_told_apart_before_a_plan_means_neither(folder):
+    (folder / "data" / "tpm.csv").write_text((folder / "data" / "counts.csv").read_text())
+    row = "T1,P1,pre,tumour,rna_tpm,data/tpm.csv,one"
+    header, first = FILES["samples.csv"].splitlines()[0], FILES["samples.csv"]
+    (folder / "samples.csv").write_text(first + row + "\n")
+    told = [str(problem) for problem in check_study(folder) if problem.column == "assay"]
+    assert len(told) == 1, header
+    assert "tumour samples of rna_counts and of rna_tpm" in told[0]
+    assert "name features in the plan as NAME@rna_counts" in told[0]
+    (folder / "study.yaml").write_text("name: tiny\nplan:\n  primary: [RA_RESPONSE_CORE@rna_counts]\n")
+    assert not [problem for problem in check_study(folder) if problem.column == "assay"]
+
+
 def test_a_study_does_not_change(folder):
     study = open_study(folder)
     with pytest.raises(AttributeError):

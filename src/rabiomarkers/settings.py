@@ -271,8 +271,8 @@ class ChangeSettings(Settings):
     """Level of the intervals; the achieved one is in the table."""
     flips: Positive = 200
     """Swaps of before and after by which the rate of false positives is observed."""
-    power: Rate = 0.8
-    """Of the smallest detectable change."""
+    power: Annotated[float, Field(gt=0.05, lt=1)] = 0.8
+    """Of the smallest detectable change; above 0.05, the level of the tests."""
 
 
 class ModelSettings(Settings):

@@ -43,6 +43,9 @@ CLINICAL: Mapping[str, Callable[[Path, Collection[str]], tuple[pd.DataFrame, lis
 }
 """The optional tables, each `<name>.csv`, and who reads it."""
 
+GENE_SCORES = frozenset({"rna_counts", "rna_tpm"})
+"""Assays that give the same signature scores."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SampleFile:
@@ -231,6 +234,7 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
         patients=known or None,
     )
     problems += found
+    problems += _assay_problems(usable, samples)
     problems += _misnamed_tables(folder, sdtm=usable.sdtm is not None)
     return Study(folder=folder.resolve(), settings=usable, samples=samples, **vars(tables)), problems
 
@@ -368,6 +372,25 @@ def _model_problems(settings: StudySettings) -> Iterator[Problem]:
                 found=str(error),
                 expected=f"options of the kind {model.kind}",
                 remedy="correct or remove the option",
+            )
+
+
+def _assay_problems(settings: StudySettings, samples: pd.DataFrame) -> Iterator[Problem]:
+    """Two assays that score the same genes: their features are told apart by name, so a plain name in the plan means neither."""
+    plan = settings.plan
+    named = [*plan.primary, *plan.secondary, *(name for names in plan.families.values() for name in names)]
+    if any("@rna_" in name for name in named):
+        return
+    used = samples[(samples["exclude"].fillna("") == "") & samples["assay"].isin(GENE_SCORES)]
+    for compartment, rows in used.groupby("compartment", sort=True):
+        assays = sorted(rows["assay"].unique())
+        if len(assays) > 1:
+            yield Problem(
+                file=SHEET,
+                column="assay",
+                found=f"{compartment} samples of {' and of '.join(assays)}",
+                expected="one of them in a compartment, as both give features of the same names",
+                remedy=f"exclude the rows of one, or name features in the plan as NAME@{assays[0]}",
             )
 
 

@@ -112,6 +112,11 @@ def test_without_outcomes_only_the_response_has_no_answer():
     assert told.loc["response", "note"] == "no response is known; patients without a known response: 6"
 
 
+def test_without_a_pair_the_response_is_not_what_is_missing():
+    told = by_question(DISTANCES.empty(), responses(1, 0, 1))
+    assert told["note"].unique().tolist() == ["no pair"]
+
+
 @pytest.mark.parametrize(
     ("told", "reason"),
     [((0,) * 6, "no responder among the patients"), ((1,) * 6, "every patient responded")],

@@ -88,10 +88,11 @@ def community_table(
     answered = pairs.of(responses.notna().tolist())
     responders = responses.dropna().astype(bool).tolist()
     unknown = len(pairs.patients) - len(answered.patients)
+    nobody = {} if pairs.patients else _cannot(pairs)  # without a pair the response is not what is missing
     rows = [
         _row("time", pairs, _time(pairs, seed)),
-        _row("response", answered, _response(answered, responders, seed), unknown=unknown),
-        _row("response x time", answered, _response_time(answered, responders, seed), unknown=unknown),
+        _row("response", answered, nobody or _response(answered, responders, seed), unknown=unknown),
+        _row("response x time", answered, nobody or _response_time(answered, responders, seed), unknown=unknown),
         _row("dispersion", pairs, _dispersion(pairs, seed)),
         _row("own pairs against others", pairs, _own_pairs(pairs, seed)),
     ]

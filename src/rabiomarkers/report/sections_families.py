@@ -89,7 +89,9 @@ def _counted(row: pd.Series, pairs: str) -> str:
 
 
 def _note(families: pd.DataFrame) -> str:
-    base = "A test that cannot pass says nothing about the feature: the study is too small for it."
+    base = "A test that cannot pass with so many pairs says nothing about the feature: the study is too small for it."
+    if families["note"].fillna("").str.contains("sequence stops").any():
+        base += " One that comes after the stop of its sequence was not reached, whatever the size of the study."
     if families["n_needed"].notna().any():
         base += BORROWS
     return base

@@ -29,6 +29,7 @@ FITTED = (
     "Centring, scaling, imputation, weights, penalties and coefficients were fitted inside each fold, on the other patients only; "
     "the features are those the plan names, none is chosen by its result. Each relabelling repeats the whole procedure."
 )
+SAID = "a description, no signature: "  # in every note; the paragraph says it already
 DESCRIPTION = (
     "A description of these patients: which features are most often among those that differ most between responders and others, in "
     "random halves of them. With few patients chance alone brings features to the top, so no list made of it may be called a "
@@ -99,7 +100,7 @@ def _pictures_of_primary(data: ReportData, model: Mapping[str, Any]) -> list[Blo
     blocks.append(
         Picture(
             name="decision-curve",
-            caption=f"A model helps at a threshold where its line is above both others. {capital(rough)}".strip(),
+            caption=f"A model helps at a threshold where its line is above both others.{f' {capital(rough)}.' if rough else ''}",
             content=decision_figure(data.decision_curve, model),
         )
     )
@@ -123,7 +124,7 @@ def _described(data: ReportData) -> list[Block]:
     if data.stability.empty:
         return []
     told = data.stability["note"].dropna().unique()
-    notes = f" {'; '.join(sorted(told))}." if len(told) else ""
+    notes = f" {'; '.join(sorted(capital(str(note).removeprefix(SAID)) for note in told))}." if len(told) else ""
     return [
         Prose(text=f"{DESCRIPTION}{notes}"),
         *(

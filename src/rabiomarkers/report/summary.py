@@ -59,6 +59,7 @@ PRIMARY_COLUMNS = (
     "feature",
     "unit",
     "n_pairs",
+    "n_single",
     "estimate",
     "ci_low",
     "ci_high",

@@ -178,7 +178,9 @@ def moved(row: Any) -> str:
     """By how much in how many pairs, with p and its floor, or why that cannot be told; `row` as in `call_of_change`."""
     if not present(row["p_value"]):
         return f"{NOT_ESTIMABLE} ({reason(row['note'], 'too few pairs')})"
-    change = f"{signed(row['estimate'])} {row['unit']} in {plural(row['n_pairs'], 'pair')}"
+    singles = row.get("n_single")  # an earlier version did not write it
+    also = f" and {plural(singles, 'patient')} with one sample" if present(singles) and int(singles) else ""
+    change = f"{signed(row['estimate'])} {row['unit']} in {plural(row['n_pairs'], 'pair')}{also}"
     return f"{change}, p = {p_with_floor(row['p_value'], row['p_floor'])}"
 
 

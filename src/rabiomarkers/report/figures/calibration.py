@@ -23,8 +23,8 @@ def calibration_figure(calibration: pd.DataFrame, model: Mapping[str, Any]) -> g
     name = str(model.get("name"))
     rows = calibration[calibration["model"] == name].sort_values("group")
     if rows.empty:
-        why = model.get("calibration_note") or model.get("verdict") or "too few patients of either kind"
-        return Message(f"Calibration of {name} is not estimable: {why}.")
+        why = str(model.get("calibration_note") or model.get("verdict") or "too few patients of either kind")
+        return Message(f"Calibration of {name} is not estimable: {why.removeprefix('calibration is not estimable: ')}.")
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", name="as forecast", line={"color": GREY, "dash": "dash"}, hoverinfo="skip"

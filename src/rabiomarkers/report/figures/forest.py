@@ -48,7 +48,9 @@ def forest(
     )
     drawable = rows[(rows["spread"] > 0) & rows["estimate"].notna()]
     if drawable.empty:
-        why = f"none of {plural(len(rows), 'feature')} has pairs enough for an estimate ({_denominator(rows)})"
+        why = (
+            f"none of {plural(len(rows), 'feature')} has pairs enough to tell how changes spread ({_denominator(rows)})"
+        )
         return Message(f"No forest plot: {why}.")
     figure = go.Figure()
     for compartment in COMPARTMENT_COLOURS:

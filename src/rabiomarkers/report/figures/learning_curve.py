@@ -1,6 +1,7 @@
 """What simulated trials of more patients would show of a model."""
 
 from collections.abc import Mapping
+from math import log10
 from typing import Any
 
 import pandas as pd
@@ -55,11 +56,9 @@ def learning_figure(curve: pd.DataFrame, model: Mapping[str, Any]) -> go.Figure 
             ),
         )
     figure.add_hline(y=WANTED, line={"color": GREY, "dash": "dash", "width": 1})
-    figure.add_vline(
-        x=model["n"],
-        line={"color": INK, "width": 1, "dash": "dot"},
-        annotation={"text": "this study", "y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": "left"},
-    )
+    figure.add_vline(x=model["n"], line={"color": INK, "width": 1, "dash": "dot"})
+    above = {"y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": "left", "showarrow": False}
+    figure.add_annotation(x=log10(model["n"]), text="this study", **above)  # on a log axis notes are placed by exponent
     dressed(
         figure,
         title=f"How many patients until the verdict could change: {label(name)}",
@@ -67,6 +66,8 @@ def learning_figure(curve: pd.DataFrame, model: Mapping[str, Any]) -> go.Figure 
         height=430,
     )
     figure.update_layout(margin={"t": 122})
-    figure.update_xaxes(title="patients", type="log", tickvals=sorted(rows["n"].unique()))
+    sizes = sorted(rows["n"].unique())
+    ends = [log10(sizes[0]) - 0.05, log10(sizes[-1]) + 0.05]
+    figure.update_xaxes(title="patients", type="log", tickvals=sizes, range=ends)
     figure.update_yaxes(title="trials above chance", tickformat=".0%", range=[-0.03, 1.03])
     return figure

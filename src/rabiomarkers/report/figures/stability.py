@@ -27,7 +27,10 @@ def stability_figure(stability: pd.DataFrame, feature_set: str) -> go.Figure | M
         notes = stability.loc[stability["feature_set"] == feature_set, "note"].dropna().unique()
         why = f": {notes[0]}" if len(notes) else ""
         return Message(f"How often features come out best ({when}) is not estimable{why}.")
-    shown = rows.sort_values(["share", "feature"], ascending=[False, True]).head(MOST).iloc[::-1]
+    picked = rows[rows["share"] > 0]
+    if picked.empty:
+        return Message(f"No feature is among the best in any half of the patients ({when}; {len(rows)} features).")
+    shown = picked.sort_values(["share", "feature"], ascending=[False, True]).head(MOST).iloc[::-1]
     chosen = shown["selected"].fillna(False).astype(bool)
     figure = go.Figure()
     for kept, words, colour, pattern in ((True, "above the threshold", BLUE, ""), (False, "below", GREY, "/")):
