@@ -165,6 +165,15 @@ def test_constant_features_are_a_verdict(make_study):
     assert facts["auc"] is None
 
 
+@pytest.mark.parametrize("value", [1e200, -1e200, np.inf])
+def test_values_that_no_measurement_gives_are_a_verdict(make_study, value):
+    tables = make_study()
+    design = design_of(tables)
+    design.matrix.iloc[0, 0] = value
+    facts = fit_model(spec(), design, **QUICK).facts
+    assert facts["verdict"] == "not estimable: values beyond 1e+100 in tumour:F0, which no measurement gives"
+
+
 def test_features_that_were_not_measured_are_a_verdict(make_study):
     facts = fit_model(spec(), design_of(make_study(), names=["RA_RESPONSE_CORE"])).facts
     assert facts["verdict"] == "not estimable: none of the features named in the plan was measured"

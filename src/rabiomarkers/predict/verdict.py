@@ -6,6 +6,8 @@ from typing import Any
 from rabiomarkers.predict.design import Design
 from rabiomarkers.stats.multiplicity import ALPHA
 
+LARGEST = 1e100  # squares of larger values leave the range of numbers
+
 
 def why_not_estimable(design: Design) -> str:
     """The reason in words why no model of this design can be validated; empty where one can."""
@@ -24,6 +26,9 @@ def why_not_estimable(design: Design) -> str:
     if min(responders, n - responders) < 2:
         alone = "one responder" if responders == 1 else "one non-responder"
         return f"{alone} among {n} patients; two of each kind are needed, as a pair is left out"
+    beyond = design.matrix.columns[(design.matrix.abs() > LARGEST).any()]
+    if len(beyond):
+        return f"values beyond {LARGEST:g} in {', '.join(beyond)}, which no measurement gives"
     if not knows_nothing and design.matrix.nunique().max() < 2:
         return f"no feature varies between the {n} patients"
     return ""
