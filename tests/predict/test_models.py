@@ -127,7 +127,7 @@ def test_noise_is_not_told_from_chance_and_a_strong_feature_is(make_study):
         "better than chance in this cohort (p = 2/120), exploratory: 10 of the 323 patients a stable model needs; every left-out "
         "pair is ordered rightly, so how strong the effect is cannot be told"
     )
-    assert planted[1]["verdict"].endswith("; corrected for 1 models, p is 0.017")
+    assert planted[1]["verdict"].endswith("; corrected for 1 model that is not primary, p is 0.017")
 
 
 def test_no_auc_of_pooled_probabilities_is_reported(several):

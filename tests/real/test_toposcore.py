@@ -49,6 +49,8 @@ def test_the_tumour_is_not_spoken_of(toposcore):
 
 
 def test_no_model_has_an_auc_near_1(toposcore):
-    for model in toposcore.summary["models"]:
+    validated = [model for model in toposcore.summary["models"] if model["auc"] is not None]
+    assert validated
+    for model in validated:
         assert model["auc"] < 0.8
         assert "not distinguishable from chance" in model["verdict"]

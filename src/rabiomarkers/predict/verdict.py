@@ -45,6 +45,7 @@ def verdict(model: Mapping[str, Any], *, corrected_for: int) -> str:
     corrected_for
         How many models, none of them primary, `p_corrected` is corrected for.
     """
+    several = "1 model that is" if corrected_for == 1 else f"{corrected_for} models that are"
     n, chance = model["n"], f"p = {model['p_count']}/{model['p_total']}"
     if model["p_floor"] > ALPHA:
         return (
@@ -55,8 +56,8 @@ def verdict(model: Mapping[str, Any], *, corrected_for: int) -> str:
         return f"not distinguishable from chance at n = {n} ({chance})"
     if not model["primary"] and model["p_corrected"] > ALPHA:
         return (
-            f"not distinguishable from chance at n = {n}: {chance}, but {model['p_corrected']:.2g} corrected for the "
-            f"{corrected_for} models that are not primary"
+            f"not distinguishable from chance at n = {n}: {chance}, but {model['p_corrected']:.2g} corrected for "
+            f"{several} not primary"
         )
     riley = model["riley_n"]
     needs = (
@@ -71,5 +72,5 @@ def verdict(model: Mapping[str, Any], *, corrected_for: int) -> str:
         if model["auc"] == 1
         else ""
     )
-    others = "" if model["primary"] else f"; corrected for {corrected_for} models, p is {model['p_corrected']:.2g}"
+    others = "" if model["primary"] else f"; corrected for {several} not primary, p is {model['p_corrected']:.2g}"
     return f"better than chance in this cohort ({chance}), exploratory{needs}{separated}{others}"
