@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import settings
 
 settings.register_profile("shared machine", deadline=None)  # how long an example takes says nothing of its truth
 settings.load_profile("shared machine")
 
 SHARED_DATA = Path(os.environ.get("RABIOMARKERS_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+FEW_DRAWS = {
+    "change": {"flips": 20},
+    "composition": {"draws": 20},
+    "prediction": {"bootstraps": 50, "simulations": 10},
+}
+"""Settings of the shared trial that decide nothing but how long it takes."""
 
 
 def pytest_configure(config):
@@ -30,11 +38,15 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory) -> Path:
-    """A planted trial of six patients in two batches, small cells so that it is quick; not to be written to."""
+    """A planted trial of six patients in two batches, small cells and few draws so that it is quick; not to be written to."""
     from rabiomarkers.simulate.study import simulate_study
 
     folder = tmp_path_factory.mktemp("trial") / "study"
     simulate_study(folder, patients=6, effect="planted", seed=1, cells=300)
+    told = yaml.safe_load((folder / "study.yaml").read_text())
+    for part, few in FEW_DRAWS.items():
+        told[part] = told.get(part, {}) | few
+    (folder / "study.yaml").write_text(yaml.safe_dump(told, sort_keys=False))
     return folder
 
 
