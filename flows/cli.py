@@ -14,7 +14,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from flows.study_request import StudyRequest
-    from rabiomarkers.settings import StudySettings
+    from rabiomarkers.settings.study import StudySettings
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -8,7 +8,8 @@ import yaml
 
 from rabiomarkers.change.tests import TESTS
 from rabiomarkers.config import read_settings
-from rabiomarkers.settings import StudySettings, TestName
+from rabiomarkers.settings.plan import TestName
+from rabiomarkers.settings.study import StudySettings
 
 TRIAL = Path(__file__).parents[1] / "config" / "trial.yaml"
 

@@ -8,10 +8,10 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from rabiomarkers.settings import PLAN_SCHEMA, PLANNED, StudySettings
+from rabiomarkers.settings.study import PLAN_SCHEMA, PLANNED, StudySettings
 
 DEFAULT = {
-    "schema": 2,
+    "schema": 3,
     "contrast": ["pre", "post"],
     "timepoints": [{"name": "pre", "day": 0}, {"name": "post", "day": 42}],
     "plan": {
@@ -42,16 +42,26 @@ DEFAULT = {
     "composition": {"minimum_prevalence": 0.3, "balances": {}},
     "signatures": [],
     "expression": {
-        "methods": ["rank"],
+        "methods": ["rank", "authors"],
         "minimum_coverage": 0.6,
         "minimum_library_size": 1_000_000,
         "minimum_genes": 5_000,
+        "tpm_files": "tpm",
+        "replicates": "first",
     },
+    "genes": {"test": "moderated_t", "minimum_count": 10.0},
     "cells": {
         "minimum_cells": 100,
         "minimum_genes": 200,
         "maximum_mitochondrial_percent": 20.0,
         "minimum_score_margin": 0.1,
+        "minimum_cells_per_type": 20,
+        "pseudobulk": {
+            "macrophage": ["RA_RESPONSE_DIRECT", "MACROPHAGE_LIPID_PEROXIDATION"],
+            "monocyte": ["RA_RESPONSE_DIRECT", "MACROPHAGE_LIPID_PEROXIDATION"],
+            "CD8_T": ["CYT_ROONEY_2015", "T_CELL_EXHAUSTION_CORE"],
+            "tumour_epithelial": ["RA_RESPONSE_DIRECT", "APM_WANG_2019"],
+        },
     },
     "stool": {"depth": 10_000},
     "sdtm": None,
@@ -96,7 +106,7 @@ DEFAULT = {
 }
 """The default plan in full, written out: whoever changes a default or a key changes every plan that did not name it."""
 
-GOLDEN = "35ea800fade2967fb00985eb2382957a4ca61fc7feae02cc30e1e99cd16c8e73"
+GOLDEN = "34570af745118a9161934c498019e5c3b4e3cb939285c29da37c801b5a3ec8a5"
 
 NOT_PLANNED = {
     "name",
@@ -104,6 +114,12 @@ NOT_PLANNED = {
     "seed",
     "sdtm.folder",
     "plan.registered",
+    "expression.gene_names",
+    "expression.transcripts",
+    "expression.reference",
+    "expression.profile",
+    "expression.expected_sex",
+    "genes.shown",
     "change.flips",
     "change.power",
     "composition.draws",
@@ -136,6 +152,8 @@ def test_the_default_plan_has_the_hash_it_always_had():
         {"data_root": "/elsewhere"},
         {"annotation": "GENCODE v44"},
         {"taxa_database": "mpa_vJan21"},
+        {"expression": {"reference": "reference.csv", "expected_sex": "male"}},
+        {"genes": {"shown": 10}},
         {"change": {"flips": 20}},
         {"change": {"power": 0.9}},
         {"composition": {"draws": 20}},
@@ -178,7 +196,11 @@ def test_where_sdtm_lies_does_not_move_the_hash_and_whose_reading_counts_does():
         {"signatures": ["RA_RESPONSE_CORE"]},
         {"expression": {"methods": ["rank", "mean"]}},
         {"expression": {"minimum_coverage": 0.5}},
+        {"expression": {"replicates": "sum"}},
+        {"genes": {"test": "deseq2"}},
+        {"genes": {"minimum_count": 5.0}},
         {"cells": {"minimum_score_margin": 0.2}},
+        {"cells": {"pseudobulk": {}}},
         {"stool": {"depth": 5_000}},
         {"response": {"confirmation_required": False}},
         {"response": {"prior": [1.0, 1.0]}},

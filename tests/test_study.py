@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rabiomarkers.errors import InputError
-from rabiomarkers.settings import StudySettings
+from rabiomarkers.settings.study import StudySettings
 from rabiomarkers.study import check_study, open_study
 
 GENES = ["CD8A", "GZMB", "CYP26A1", "RARB"]

@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 from rabiomarkers.errors import InputError, Problem
 from rabiomarkers.ingest.delimited import read_text
 from rabiomarkers.ingest.findings import named, nearest
-from rabiomarkers.settings import Settings, StudySettings, TimepointSettings
+from rabiomarkers.settings.base import Settings
+from rabiomarkers.settings.study import StudySettings, TimepointSettings
 
 
 class _Loader(yaml.SafeLoader):

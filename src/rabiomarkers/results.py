@@ -28,6 +28,7 @@ from rabiomarkers.tables.changes import (
     SHADOW_NULL,
     SINGLES,
 )
+from rabiomarkers.tables.genes import AXES, ENRICHMENT, GENE_COVERAGE, GENE_DELTAS, GENES, IDENTITY
 from rabiomarkers.tables.outcomes import OUTCOMES, REMARKS, SUMS, SURVIVAL, TIMELINE, TOXICITY
 from rabiomarkers.tables.predictions import (
     BATCH_VALIDATION,
@@ -53,6 +54,12 @@ TABLES: Mapping[str, tuple[str, Table, str]] = {
     "singles": ("singles.parquet", SINGLES, "patient with one sample, and feature"),
     "by_response": ("by_response.parquet", BY_RESPONSE, "compartment and feature"),
     "courses": ("courses.parquet", COURSES, "feature and later timepoint"),
+    "axes": ("axes.parquet", AXES, "retinoic-acid axis, arm and use"),
+    "genes": ("genes.parquet", GENES, "gene"),
+    "gene_deltas": ("gene_deltas.parquet", GENE_DELTAS, "patient and shown gene"),
+    "enrichment": ("enrichment.parquet", ENRICHMENT, "signature"),
+    "gene_coverage": ("gene_coverage.parquet", GENE_COVERAGE, "signature"),
+    "identity": ("identity.parquet", IDENTITY, "sample and check"),
     "composition": ("composition.parquet", COMPOSITION, "part of a composition and reference"),
     "community": ("community.parquet", COMMUNITY, "question about whole communities"),
     "chain": ("chain.parquet", CHAIN, "patient and step of the mechanism"),
@@ -229,6 +236,36 @@ class Results:
     def courses(self) -> pd.DataFrame:
         """Each later timepoint against the first, where a study has more than two."""
         return self._table("courses")
+
+    @cached_property
+    def axes(self) -> pd.DataFrame:
+        """The retinoic-acid and peroxidation axes apart, each where it means something: before treatment, or as a change."""
+        return self._table("axes")
+
+    @cached_property
+    def genes(self) -> pd.DataFrame:
+        """How each gene changed within patients (log2)."""
+        return self._table("genes")
+
+    @cached_property
+    def gene_deltas(self) -> pd.DataFrame:
+        """Each patient's change (log2) of the genes that the report shows."""
+        return self._table("gene_deltas")
+
+    @cached_property
+    def enrichment(self) -> pd.DataFrame:
+        """Whether the genes of a signature changed together."""
+        return self._table("enrichment")
+
+    @cached_property
+    def gene_coverage(self) -> pd.DataFrame:
+        """Which genes of a signature were not measured."""
+        return self._table("gene_coverage")
+
+    @cached_property
+    def identity(self) -> pd.DataFrame:
+        """What speaks against a sample being whose it is said to be."""
+        return self._table("identity")
 
     @cached_property
     def composition(self) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """A study folder, opened: its settings, its sheet, its clinical tables, and everything that can be wrong with them."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rabiomarkers.config import read_settings
-from rabiomarkers.errors import InputError, PredictionError, Problem, StatisticsError
+from rabiomarkers.errors import InputError, Problem
 from rabiomarkers.ingest.abundance import read_abundance
 from rabiomarkers.ingest.blood_counts import read_blood_counts
 from rabiomarkers.ingest.cells import read_single_cells
@@ -27,12 +27,24 @@ from rabiomarkers.ingest.places import Place
 from rabiomarkers.ingest.proteins import read_proteins
 from rabiomarkers.ingest.samples import read_samples
 from rabiomarkers.ingest.sdtm.read import read_sdtm
-from rabiomarkers.knowledge import config_path, load_aliases, load_signatures
-from rabiomarkers.settings import SdtmSettings, StudySettings
-from rabiomarkers.stats.two_stage import minimax_design, optimal_design
+from rabiomarkers.knowledge import config_path, load_aliases
+from rabiomarkers.settings.response import SdtmSettings
+from rabiomarkers.settings.study import StudySettings
+from rabiomarkers.study_checks import (
+    SETTINGS,
+    SHEET,
+    assay_problems,
+    data_root_of,
+    data_root_problems,
+    design_problems,
+    method_problems,
+    model_problems,
+    named_files,
+    signature_problems,
+)
 from rabiomarkers.tables.table import TEXT
 
-SETTINGS, SHEET, PATIENTS = "study.yaml", "samples.csv", "patients.csv"
+PATIENTS = "patients.csv"
 TABLE_SUFFIXES = (".gz", ".zip", ".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
 
 CLINICAL: Mapping[str, Callable[[Path, Collection[str]], tuple[pd.DataFrame, list[Problem]]]] = {
@@ -42,9 +54,6 @@ CLINICAL: Mapping[str, Callable[[Path, Collection[str]], tuple[pd.DataFrame, lis
     "adverse_events": read_adverse_events,
 }
 """The optional tables, each `<name>.csv`, and who reads it."""
-
-GENE_SCORES = frozenset({"rna_counts", "rna_tpm"})
-"""Assays that give the same signature scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +83,7 @@ class Study:
     adverse_events: pd.DataFrame | None
     remarks: pd.DataFrame | None = None  # REMARKS: what was noticed while reading SDTM domains
     sdtm_folder: Path | None = None
+    expression_files: Mapping[str, Path] = field(default_factory=dict)  # what `expression` names, by key
 
     @property
     def data_root(self) -> Path | None:
@@ -125,11 +135,6 @@ class Study:
                 )
             )
         return sorted(files, key=lambda file: (file.compartment, file.assay, file.label))
-
-
-def data_root_of(folder: Path, settings: StudySettings) -> Path | None:
-    """`data_root` of the settings as an absolute path; a relative one counts from the study folder."""
-    return None if settings.data_root is None else (folder / settings.data_root).resolve()
 
 
 def open_study(folder: Path) -> Study:
@@ -217,11 +222,14 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
         raise InputError(outside)
     settings, problems = read_settings(folder / SETTINGS)
     usable = settings or StudySettings(name="unreadable")
+    files, found = named_files(folder, usable)
     problems += [
-        *_data_root_problems(folder, usable),
-        *_signature_problems(usable),
-        *_design_problems(usable),
-        *_model_problems(usable),
+        *found,
+        *data_root_problems(folder, usable),
+        *method_problems(usable),
+        *signature_problems(usable),
+        *design_problems(usable),
+        *model_problems(usable),
     ]
     tables, found = _clinical_tables(folder, usable)
     problems += found
@@ -234,9 +242,11 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
         patients=known or None,
     )
     problems += found
-    problems += _assay_problems(usable, samples)
+    problems += assay_problems(usable, samples)
     problems += _misnamed_tables(folder, sdtm=usable.sdtm is not None)
-    return Study(folder=folder.resolve(), settings=usable, samples=samples, **vars(tables)), problems
+    return Study(
+        folder=folder.resolve(), settings=usable, samples=samples, expression_files=files, **vars(tables)
+    ), problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,91 +317,6 @@ def _sdtm_tables(folder: Path, settings: StudySettings, sdtm: SdtmSettings) -> t
         return nobody, problems
     read, found = read_sdtm(domains, evaluator=sdtm.evaluator, evaluator_id=sdtm.evaluator_id, patients=given)
     return _ClinicalTables(**vars(read), sdtm_folder=domains), problems + found
-
-
-def _data_root_problems(folder: Path, settings: StudySettings) -> Iterator[Problem]:
-    root = data_root_of(folder, settings)
-    if root is not None and not root.is_dir():
-        yield Problem(
-            file=SETTINGS,
-            column="data_root",
-            found=f"no folder {str(settings.data_root)!r}",
-            expected="a folder that is there",
-            remedy="correct data_root, mount it, or remove the key",
-        )
-
-
-def _signature_problems(settings: StudySettings) -> Iterator[Problem]:
-    if not settings.signatures:
-        return
-    known = sorted(set(load_signatures(config_path("signatures/gene_signatures.csv"))["signature"]))
-    for name in settings.signatures:
-        if name not in known:
-            meant = nearest(name, known)
-            yield Problem(
-                file=SETTINGS,
-                column="signatures",
-                found=f"unknown signature {name!r}",
-                expected=f"one of {named(known, limit=100)}",
-                remedy=f"write {meant!r} instead" if meant else "remove it; without the key all that ship are scored",
-            )
-
-
-def _design_problems(settings: StudySettings) -> Iterator[Problem]:
-    """A design that no search finds would stop the run after hours of computing."""
-    design = settings.response.design
-    if design is None or design.stages is not None:
-        return
-    search = optimal_design if design.kind == "optimal" else minimax_design
-    try:
-        search(design.null_rate, design.target_rate, type_1_error=design.type_1_error, power=design.power)
-    except StatisticsError as error:
-        yield Problem(
-            file=SETTINGS,
-            column="response.design",
-            found=str(error),
-            expected="rates that a two-stage design can tell apart",
-            remedy="correct the rates, or give the protocol's own stages",
-        )
-
-
-def _model_problems(settings: StudySettings) -> Iterator[Problem]:
-    """Options that a kind of model does not take would stop the run after all features are computed."""
-    told = [(place, model) for place, model in enumerate(settings.prediction.models) if model.options]
-    if not told:
-        return
-    from rabiomarkers.predict.registry import build_model  # loads scikit-learn, which a study without options need not
-
-    for place, model in told:
-        try:
-            build_model(model.kind, ("tumour:any",), model.options)
-        except PredictionError as error:
-            yield Problem(
-                file=SETTINGS,
-                column=f"prediction.models.{place}.options",
-                found=str(error),
-                expected=f"options of the kind {model.kind}",
-                remedy="correct or remove the option",
-            )
-
-
-def _assay_problems(settings: StudySettings, samples: pd.DataFrame) -> Iterator[Problem]:
-    """Two assays that score the same genes: their features are told apart by name, so a plain name in the plan means neither."""
-    plan = settings.plan
-    named = [*plan.primary, *plan.secondary, *(name for names in plan.families.values() for name in names)]
-    if any("@rna_" in name for name in named):
-        return
-    used = samples[(samples["exclude"].fillna("") == "") & samples["assay"].isin(GENE_SCORES)]
-    for compartment, rows in used.groupby("compartment", sort=True):
-        assays = sorted(rows["assay"].unique())
-        if len(assays) > 1:
-            yield Problem(
-                file=SHEET,
-                column="assay",
-                found=f"{compartment} samples of {' and of '.join(assays)}",
-                expected="one of them in a compartment, as both give features of the same names",
-                remedy=f"exclude the rows of one, or name features in the plan as NAME@{assays[0]}",
-            )
 
 
 def _tables_outside(folder: Path) -> list[Problem]:

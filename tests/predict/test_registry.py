@@ -12,7 +12,7 @@ from rabiomarkers.predict.guards import guard
 from rabiomarkers.predict.learners import learner_of
 from rabiomarkers.predict.registry import MODELS, ModelKind, build_model
 from rabiomarkers.predict.validate import validate
-from rabiomarkers.settings import ModelSettings
+from rabiomarkers.settings.prediction import ModelSettings
 
 COLUMNS = ("before tumour:CYT", "change tumour:CYT", "before blood:NLR", "change faecal:shannon")
 EACH_OPTION = {

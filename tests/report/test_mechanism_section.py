@@ -15,7 +15,7 @@ from rabiomarkers.report.figures.chain import chain_lines
 from rabiomarkers.report.figures.style import Message
 from rabiomarkers.report.sections_mechanism import mechanism_section
 from rabiomarkers.report.summary import answer
-from rabiomarkers.settings import PlanSettings
+from rabiomarkers.settings.plan import PlanSettings
 from rabiomarkers.stats.rank_correlation import product_sum_counts
 from rabiomarkers.tables.changes import CHAIN, LINKS
 

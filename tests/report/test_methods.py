@@ -11,7 +11,7 @@ from rabiomarkers.change.tests import TESTS
 from rabiomarkers.report.data import data_of_results
 from rabiomarkers.report.methods import EXACT
 from rabiomarkers.report.page import render
-from rabiomarkers.settings import StudySettings
+from rabiomarkers.settings.study import StudySettings
 from rabiomarkers.stats.moderated import moderated_t_many
 from rabiomarkers.stats.paired import sign_flip_many, signed_rank_many
 from rabiomarkers.stats.parametric import ancova_many, paired_t_many

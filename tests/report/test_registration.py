@@ -18,7 +18,7 @@ from rabiomarkers.report.sections_mechanism import mechanism_section
 from rabiomarkers.report.sections_sensitivity import sensitivity_section
 from rabiomarkers.report.summary import summary_step
 from rabiomarkers.results import open_results
-from rabiomarkers.settings import PlanSettings
+from rabiomarkers.settings.plan import PlanSettings
 from tests.support.synthetic_results import Invented, make_results
 
 CONTRAST = ["pre", "post"]
