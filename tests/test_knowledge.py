@@ -8,14 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import InputError, RabiomarkersError
-from rabiomarkers.knowledge import (
-    config_path,
-    load_aliases,
-    load_historical,
-    load_markers,
-    load_signatures,
-    load_taxa,
-)
+from rabiomarkers.knowledge import load_aliases, load_historical, load_markers, load_signatures, load_taxa
+from rabiomarkers.schema import config_path
 
 LOADERS = {
     "signatures/gene_signatures.csv": load_signatures,
@@ -109,7 +103,7 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path):
         GOOD,
     )
     assert told(load_signatures, path) == [
-        "edited.csv:3:direction: '2'; one of 1, -1; correct it",
+        "edited.csv:3:direction: '2'; one of 1, -1, 0; correct it",
         "edited.csv:4:weight: '1,0'; a number; correct it (decimal point, no thousands sign)",
         "edited.csv:4:source: no source; where the row comes from; give a PMID, a DOI or a data set",
         "edited.csv:5:gene: the cell is empty; text; fill it in ('-' for nothing)",

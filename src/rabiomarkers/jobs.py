@@ -5,8 +5,8 @@ from itertools import groupby
 from pathlib import Path
 
 from rabiomarkers.assays import ASSAYS, Assay
-from rabiomarkers.knowledge import config_path
 from rabiomarkers.response.step import outcome_step
+from rabiomarkers.schema import config_path
 from rabiomarkers.store import Job, StepResult, Store, path_digest
 from rabiomarkers.study import SampleFile, Study
 

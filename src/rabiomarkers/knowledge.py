@@ -4,27 +4,19 @@ The tables are the CSV files of `config/`, edited by scientists in a spreadsheet
 its file, row and column, all of it at once, and a row without a source is not accepted.
 """
 
-import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
-import numpy as np
 import pandas as pd
+import yaml
 
-from rabiomarkers.errors import InputError, Problem, RabiomarkersError
+from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.schema import Fault, Row, Rule, load_table
 
-type Kind = Literal["text", "integer", "number"]
-type Row = Mapping[str, str]
-
-NOTHING_TO_SAY = "-"
-VERIFICATIONS = ("list_checked", "source_checked", "pmid_gene_link", "memory")
 LARGEST_SIGNATURE = 200  # beyond this a set describes a state of the whole cell, and one rank score of it says little
 
-_DTYPES: Mapping[Kind, Any] = {"text": pd.StringDtype(na_value=np.nan), "integer": "Int64", "number": "float64"}
-_IN_WORDS: Mapping[Kind, str] = {"text": "text", "integer": "a whole number", "number": "a number"}
 _MONTH = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _DATE = re.compile(
     rf"(?i)(\d{{1,2}}[-/ ]({_MONTH})[a-z]*|({_MONTH})[-/ ]\d{{1,4}}|\d{{1,4}}[-/.]\d{{1,2}}([-/.]\d{{1,4}})?)"
@@ -33,23 +25,6 @@ _SYMBOL = re.compile(r"[A-Z][A-Za-z0-9.-]*")
 _NAME = re.compile(
     r"[A-Za-z][A-Za-z0-9_.-]*"
 )  # signature names become feature names; ":" and "*" mean something in a plan
-
-
-def config_path(relative: str) -> Path:
-    """Where a file that ships with the project lies, e.g. ``"signatures/gene_signatures.csv"``.
-
-    Found beside the package where it was installed, and in `config/` of the source tree.
-
-    Raises
-    ------
-    RabiomarkersError
-        No such file ships with this version.
-    """
-    package = Path(__file__).parent
-    for folder in (package / "_config", package.parent.parent / "config"):
-        if (folder / relative).is_file():
-            return folder / relative
-    raise RabiomarkersError(f"No configuration file {relative!r} ships with this version of rabiomarkers.")
 
 
 def load_signatures(path: Path) -> pd.DataFrame:
@@ -64,7 +39,61 @@ def load_signatures(path: Path) -> pd.DataFrame:
     InputError
         Every row that cannot be used, with its place.
     """
-    return _load(path, _SIGNATURES)
+    return load_table(path, "signatures/gene_signatures.csv", rules=(_symbols("gene"), _signature_rules))
+
+
+def load_pairs(path: Path) -> pd.DataFrame:
+    """Gene pairs of scores that count in how many the first gene lies above the second.
+
+    Columns: `score`, `pair`, `gene_a`, `gene_b`, `rule`, `direction`, `source`, `verification`, `note`.
+
+    Raises
+    ------
+    InputError
+        Every row that cannot be used, with its place.
+    """
+    return load_table(path, "signatures/gene_pairs.csv", rules=(_symbols("gene_a"), _symbols("gene_b")))
+
+
+def load_axes(path: Path) -> pd.DataFrame:
+    """Which signature speaks for which axis of retinoic acid or peroxidation, and when: ``before`` treatment or as a ``change``.
+
+    Columns: `axis`, `arm`, `signature`, `use`, `words`, `source`.
+
+    Raises
+    ------
+    InputError
+        Every row that cannot be used, with its place.
+    """
+    return load_table(path, "signatures/axes.csv")
+
+
+def load_rules(path: Path) -> dict[str, dict[str, Any]]:
+    """How the authors of a score compute it: by score its `form`, `input`, `source` and what the form needs.
+
+    Raises
+    ------
+    InputError
+        The file is no YAML of this kind, or a score lacks its form, its input or its source.
+    """
+    try:
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError([_rule_problem(path, None, f"no readable YAML ({reason})", "a YAML file")]) from None
+    scores = told.get("scores") if isinstance(told, dict) else None
+    if not isinstance(scores, dict) or not all(isinstance(rule, dict) for rule in scores.values()):
+        raise InputError([_rule_problem(path, "scores", "no scores", "a rule for each score below `scores`")])
+    lacking = [(name, key) for name, rule in scores.items() for key in ("form", "input", "source") if not rule.get(key)]
+    if lacking:
+        raise InputError(
+            _rule_problem(path, f"{name}.{key}", "nothing", f"the {key} of the score") for name, key in lacking
+        )
+    return scores
+
+
+def _rule_problem(path: Path, column: str | None, found: str, expected: str) -> Problem:
+    return Problem(file=path.name, column=column, found=found, expected=expected, remedy="restore the file that ships")
 
 
 def load_aliases(path: Path) -> "pd.Series[str]":
@@ -75,7 +104,9 @@ def load_aliases(path: Path) -> "pd.Series[str]":
     InputError
         Every row that cannot be used, with its place; an alias that is itself the symbol of another gene is one.
     """
-    return _load(path, _ALIASES).set_index("alias")["gene"]
+    return load_table(path, "signatures/gene_aliases.csv", rules=(_symbols("gene"), _alias_rules)).set_index("alias")[
+        "gene"
+    ]
 
 
 def load_markers(path: Path) -> pd.DataFrame:
@@ -89,7 +120,7 @@ def load_markers(path: Path) -> pd.DataFrame:
     InputError
         Every row that cannot be used, with its place; a parent that is no cell type, or its own ancestor, is one.
     """
-    return _load(path, _MARKERS)
+    return load_table(path, "markers/immune_markers.csv", rules=(_symbols("hgnc"), _marker_rules))
 
 
 def load_taxa(path: Path) -> pd.DataFrame:
@@ -103,7 +134,7 @@ def load_taxa(path: Path) -> pd.DataFrame:
     InputError
         Every row that cannot be used, with its place.
     """
-    return _load(path, _TAXA)
+    return load_table(path, "taxa/microbes.csv")
 
 
 def load_historical(path: Path) -> pd.DataFrame:
@@ -116,129 +147,13 @@ def load_historical(path: Path) -> pd.DataFrame:
     InputError
         Every row that cannot be used, with its place; `responders` above `n` is one.
     """
-    return _load(path, _HISTORICAL)
+    return load_table(path, "historical/clinical_reference.csv", rules=(_historical_rules,))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Format:
-    """What a knowledge file promises: its columns, what identifies a row, and rules beyond single cells."""
-
-    columns: Mapping[str, Kind]
-    key: tuple[str, ...]
-    optional: frozenset[str] = frozenset()
-    allowed: Mapping[str, tuple[str, ...]]
-    rules: tuple["_Rule", ...]
-
-
-type _Fault = tuple[int | None, str | None, str, str, str]
-"""Line, column, found, expected, remedy."""
-type _Rule = Callable[[Mapping[int, Row]], Iterator[_Fault]]
-
-
-def _load(path: Path, layout: _Format) -> pd.DataFrame:
-    rows, faults = _read(path, layout)
-    if not faults:
-        faults = [*_cell_faults(rows, layout), *_key_faults(rows, layout)]
-    if not faults:
-        faults = [fault for rule in layout.rules for fault in rule(rows)]
-    if faults:
-        raise InputError(
-            Problem(file=path.name, row=row, column=column, found=found, expected=expected, remedy=remedy)
-            for row, column, found, expected, remedy in faults
-        )
-    texts = pd.DataFrame(list(rows.values()), columns=list(layout.columns), dtype=_DTYPES["text"])
-    typed = {column: _typed(texts[column], kind) for column, kind in layout.columns.items()}
-    return pd.DataFrame(typed).sort_values(list(layout.key), ignore_index=True)
-
-
-def _typed(texts: "pd.Series[str]", kind: Kind) -> pd.Series:
-    if kind == "text":
-        return texts
-    numbers = pd.to_numeric(texts.where(texts != "", np.nan), errors="raise")
-    return numbers.astype("int64") if kind == "integer" and not numbers.isna().any() else numbers.astype(_DTYPES[kind])
-
-
-def _read(path: Path, layout: _Format) -> tuple[dict[int, Row], list[_Fault]]:
-    """Rows by the line a text editor shows; an empty `note` says the same as "-"."""
-    if not path.is_file():
-        return {}, [(None, None, "there is no such file", "a CSV file", "put it there or correct the path")]
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark in front
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle, strict=True)
-            lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
-    except UnicodeDecodeError:
-        return {}, [(None, None, "the text is not UTF-8", "a CSV file in UTF-8", "save it as 'CSV UTF-8'")]
-    except csv.Error as error:
-        return {}, [(None, None, f"this is not CSV ({error})", "quoted cells closed", "save it as CSV again")]
-    header = lines[0][1] if lines else []
-    faults = list(_header_faults(header, layout))
-    if faults:
-        return {}, faults
-    rows: dict[int, Row] = {}
-    for line, cells in lines[1:]:
-        if not any(cells):
-            continue
-        if len(cells) != len(header):
-            told = f"{len(cells)} cells", f"{len(header)} as in the header", "quote a cell that holds a comma"
-            faults.append((line, None, *told))
-            continue
-        row = dict(zip(header, cells, strict=True))
-        rows[line] = row | {"note": row["note"] or NOTHING_TO_SAY} if "note" in row else row
-    if not rows and not faults:
-        faults.append((None, None, "the file has no rows", "at least one row", "restore the file that ships"))
-    return rows, faults
-
-
-def _header_faults(header: list[str], layout: _Format) -> Iterator[_Fault]:
-    expected = f"the columns {', '.join(layout.columns)}"
-    remedy = "use commas, and the names of the file that ships" if len(header) < 2 else "correct the header"
-    for column in layout.columns:
-        if column not in header:
-            yield 1, column, "the column is missing", expected, remedy
-    for column in dict.fromkeys(header):
-        if column not in layout.columns:
-            yield 1, column or "(no name)", "the column is not known", expected, "remove or rename it"
-        elif header.count(column) > 1:
-            yield 1, column, "the column occurs more than once", expected, "keep one"
-
-
-def _cell_faults(rows: Mapping[int, Row], layout: _Format) -> Iterator[_Fault]:
-    for line, row in rows.items():
-        for column, kind in layout.columns.items():
-            text = row[column]
-            allowed = layout.allowed.get(column)
-            if text == "" and column in layout.optional:
-                continue
-            if column == "source" and text in ("", NOTHING_TO_SAY):
-                yield line, column, "no source", "where the row comes from", "give a PMID, a DOI or a data set"
-            elif text == "":
-                yield line, column, "the cell is empty", _IN_WORDS[kind], f"fill it in ({NOTHING_TO_SAY!r} for nothing)"
-            elif allowed and text not in allowed:
-                yield line, column, repr(text), f"one of {', '.join(allowed)}", "correct it"
-            elif kind != "text" and not _is(kind, text):
-                yield line, column, repr(text), _IN_WORDS[kind], "correct it (decimal point, no thousands sign)"
-
-
-def _is(kind: Kind, text: str) -> bool:
-    pattern = r"[+-]?\d+" if kind == "integer" else r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
-    return re.fullmatch(pattern, text) is not None
-
-
-def _key_faults(rows: Mapping[int, Row], layout: _Format) -> Iterator[_Fault]:
-    first: dict[tuple[str, ...], int] = {}
-    for line, row in rows.items():
-        key = tuple(row[column] for column in layout.key)
-        if key in first:
-            told = f"{' / '.join(key)} stands in row {first[key]} already", "one row each", "remove one"
-            yield line, layout.key[-1], *told
-        first.setdefault(key, line)
-
-
-def _symbols(column: str) -> _Rule:
+def _symbols(column: str) -> Rule:
     """Gene symbols that a spreadsheet turned into dates, and identifiers of other kinds, are told."""
 
-    def rule(rows: Mapping[int, Row]) -> Iterator[_Fault]:
+    def rule(rows: Mapping[int, Row]) -> Iterator[Fault]:
         for line, row in rows.items():
             symbol = row[column]
             if _DATE.fullmatch(symbol):
@@ -252,7 +167,7 @@ def _symbols(column: str) -> _Rule:
     return rule
 
 
-def _signature_rules(rows: Mapping[int, Row]) -> Iterator[_Fault]:
+def _signature_rules(rows: Mapping[int, Row]) -> Iterator[Fault]:
     sizes: dict[str, int] = {}
     for line, row in rows.items():
         name = row["signature"]
@@ -266,7 +181,7 @@ def _signature_rules(rows: Mapping[int, Row]) -> Iterator[_Fault]:
             yield line, "signature", f"{name} has more than {LARGEST_SIGNATURE} genes", expected, "choose a core of it"
 
 
-def _alias_rules(rows: Mapping[int, Row]) -> Iterator[_Fault]:
+def _alias_rules(rows: Mapping[int, Row]) -> Iterator[Fault]:
     symbols = {row["gene"] for row in rows.values()}
     for line, row in rows.items():
         if row["alias"] in symbols:
@@ -274,7 +189,7 @@ def _alias_rules(rows: Mapping[int, Row]) -> Iterator[_Fault]:
             yield line, "alias", found, "an unambiguous old name", "remove the row"
 
 
-def _marker_rules(rows: Mapping[int, Row]) -> Iterator[_Fault]:
+def _marker_rules(rows: Mapping[int, Row]) -> Iterator[Fault]:
     parents: dict[str, str] = {}
     for line, row in rows.items():
         cell_type, parent = row["cell_type"], row["parent"]
@@ -297,104 +212,10 @@ def _in_a_circle(cell_type: str, parents: Mapping[str, str]) -> bool:
     return False
 
 
-def _historical_rules(rows: Mapping[int, Row]) -> Iterator[_Fault]:
+def _historical_rules(rows: Mapping[int, Row]) -> Iterator[Fault]:
     for line, row in rows.items():
         if not 0 <= int(row["responders"]) <= int(row["n"]):
             yield line, "responders", repr(row["responders"]), f"0 to {row['n']} (`n`)", "correct one of the two"
         for column in ("orr_pct", "ci_low", "ci_high", "cp_low", "cp_high"):
             if row[column] and not 0 <= float(row[column]) <= 100:
                 yield line, column, repr(row[column]), "a percentage from 0 to 100", "correct it"
-
-
-def _columns(names: str) -> dict[str, Kind]:
-    """Columns of text, but for those that say otherwise (``direction:integer``)."""
-    split = (name.partition(":") for name in names.split())
-    return {name: cast("Kind", kind or "text") for name, _, kind in split}
-
-
-_SIGNATURES = _Format(
-    columns=_columns(
-        "signature gene direction:integer weight:number compartment axis evidence verification source note"
-    ),
-    key=("signature", "gene"),
-    allowed={
-        "direction": ("1", "-1"),
-        "compartment": ("tumour", "blood", "both"),
-        "evidence": (
-            "human_clinical",
-            "human_tissue",
-            "human_cells",
-            "multi_species",
-            "animal",
-            "pathway_db",
-            "expert",
-        ),
-        "verification": VERIFICATIONS,
-    },
-    rules=(_symbols("gene"), _signature_rules),
-)
-
-_ALIASES = _Format(
-    columns=_columns("alias gene source"),
-    key=("alias",),
-    allowed={},
-    rules=(_symbols("gene"), _alias_rules),
-)
-
-_MARKERS = _Format(
-    columns=_columns("cell_type parent kind marker hgnc sign level modality compartment source verification note"),
-    key=("cell_type", "marker", "modality"),
-    allowed={
-        "kind": ("type", "state"),
-        "sign": ("+", "-"),
-        "level": (NOTHING_TO_SAY, "pos", "neg", "high", "low", "dim"),
-        "modality": ("rna", "protein"),
-        "compartment": ("blood", "tumour"),
-        "verification": VERIFICATIONS,
-    },
-    rules=(_symbols("hgnc"), _marker_rules),
-)
-
-_TAXA = _Format(
-    columns=_columns(
-        "taxon rank ncbi_taxid:integer ncbi_name role evidence context source verification metaphlan_sgb "
-        "gtdb_r220 note conflict"
-    ),
-    key=("taxon", "role", "evidence", "source"),
-    optional=frozenset({"ncbi_taxid"}),
-    allowed={
-        "rank": ("phylum", "class", "order", "family", "genus", "species", "subspecies", "strain"),
-        "role": (
-            "ra_producer",
-            "vitamin_a_metaboliser",
-            "ra_suppressor",
-            "host_ra_inducer",
-            "ici_response_favourable",
-            "ici_response_unfavourable",
-            "ici_response_context",
-            "butyrate_producer",
-            "pathobiont",
-        ),
-        "evidence": ("human", "mouse", "organism"),
-        "verification": VERIFICATIONS,
-        "conflict": ("yes", "no"),
-    },
-    rules=(),
-)
-
-_HISTORICAL = _Format(
-    columns=_columns(
-        "id trial nct population prior_ici line regimen n:integer responders:integer responders_basis "
-        "orr_pct:number ci_low:number ci_high:number ci_verification ci_agrees_with cp_low:number "
-        "cp_high:number source verification note"
-    ),
-    key=("id",),
-    optional=frozenset({"ci_low", "ci_high"}),
-    allowed={
-        "responders_basis": ("reported", "derived"),
-        "ci_agrees_with": ("clopper_pearson", "agresti_coull", "neither", "no_published_ci"),
-        "prior_ici": ("naive", "mixed", "pre_ici_era"),
-        "verification": VERIFICATIONS,
-    },
-    rules=(_historical_rules,),
-)

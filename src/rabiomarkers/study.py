@@ -27,7 +27,8 @@ from rabiomarkers.ingest.places import Place
 from rabiomarkers.ingest.proteins import read_proteins
 from rabiomarkers.ingest.samples import read_samples
 from rabiomarkers.ingest.sdtm.read import read_sdtm
-from rabiomarkers.knowledge import config_path, load_aliases
+from rabiomarkers.knowledge import load_aliases
+from rabiomarkers.schema import config_path
 from rabiomarkers.settings.response import SdtmSettings
 from rabiomarkers.settings.study import StudySettings
 from rabiomarkers.study_checks import (

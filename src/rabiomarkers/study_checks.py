@@ -9,7 +9,8 @@ import pandas as pd
 from rabiomarkers.errors import PredictionError, Problem, StatisticsError
 from rabiomarkers.ingest.findings import named, nearest
 from rabiomarkers.ingest.places import Place
-from rabiomarkers.knowledge import config_path, load_signatures
+from rabiomarkers.knowledge import load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.settings.measures import EXPRESSION_FILES
 from rabiomarkers.settings.study import StudySettings
 from rabiomarkers.stats.two_stage import minimax_design, optimal_design

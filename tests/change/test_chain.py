@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from rabiomarkers.change.chain import DEFAULT_CHAIN, ChainNode, chain_table, link_table, read_chain
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.knowledge import config_path, load_signatures
+from rabiomarkers.knowledge import load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.settings.plan import PlanSettings
 from rabiomarkers.stats.rank_correlation import spearman
 

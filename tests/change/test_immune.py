@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rabiomarkers.change.immune import adjusted_table, immune_adjusted_change, placed
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.knowledge import config_path, load_signatures
+from rabiomarkers.knowledge import load_signatures
+from rabiomarkers.schema import config_path
 
 TABLE = (Path(__file__).parents[1] / "reference" / "rank_correlation.csv").read_text()
 CASES = [

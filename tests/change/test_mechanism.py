@@ -13,7 +13,8 @@ from rabiomarkers.change.pairs import paired_deltas
 from rabiomarkers.change.table import change_table
 from rabiomarkers.features.signatures import choose_signatures, score_signatures
 from rabiomarkers.files import read_table, write_table
-from rabiomarkers.knowledge import config_path, load_signatures
+from rabiomarkers.knowledge import load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.simulate.design import design_trial
 from rabiomarkers.simulate.tumour import tumour_counts
 

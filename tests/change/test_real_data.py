@@ -13,7 +13,8 @@ from rabiomarkers.change.immune import adjusted_table
 from rabiomarkers.change.mechanism import CORE, DIRECT, INFILTRATION, OTHER_INFILTRATION, retinoic_acid_call
 from rabiomarkers.change.table import change_table
 from rabiomarkers.features.signatures import choose_signatures, score_signatures
-from rabiomarkers.knowledge import config_path, load_signatures
+from rabiomarkers.knowledge import load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.stats.multiplicity import benjamini_hochberg
 from rabiomarkers.stats.paired import signed_rank, signed_rank_many
 

@@ -9,7 +9,8 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix
 
 from rabiomarkers.features.annotation import MarkerTree, marker_tree
-from rabiomarkers.knowledge import config_path, load_markers
+from rabiomarkers.knowledge import load_markers
+from rabiomarkers.schema import config_path
 
 PBMC: Mapping[str, float] = {
     "CD4_naive": 0.18,

@@ -10,7 +10,7 @@ from rabiomarkers.errors import CellError, ScaleError
 from rabiomarkers.features.annotation import UNASSIGNED
 from rabiomarkers.features.cells import call_cells, cell_features, cell_sample_quality, cell_step, doublet_scores
 from rabiomarkers.files import read_table, write_cells
-from rabiomarkers.knowledge import config_path
+from rabiomarkers.schema import config_path
 
 OPTIONS = {"minimum_genes": 50, "maximum_mitochondrial_percent": 20.0, "minimum_score_margin": 0.1, "seed": 1}
 

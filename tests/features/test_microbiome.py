@@ -16,7 +16,8 @@ from rabiomarkers.features.microbiome import (
     read_tree,
 )
 from rabiomarkers.files import read_table, write_table
-from rabiomarkers.knowledge import config_path, load_taxa
+from rabiomarkers.knowledge import load_taxa
+from rabiomarkers.schema import config_path
 
 NEWICK = "((tax_a:1,tax_b:2):1,(tax_c:3,tax_d:4):1);"
 

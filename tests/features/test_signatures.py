@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,16 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import ScaleError, SignatureError
+from rabiomarkers.features.expression_quality import expression_quality
 from rabiomarkers.features.signatures import (
-    SCORERS,
     choose_signatures,
-    expression_quality,
     rank_score,
     score_signatures,
     signature_step,
 )
 from rabiomarkers.files import read_table, write_table
-from rabiomarkers.knowledge import config_path, load_aliases, load_signatures
+from rabiomarkers.knowledge import load_aliases, load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.stats.paired import signed_rank
 
 GENES = [f"G{number}" for number in range(1, 11)]
@@ -126,7 +124,7 @@ def test_swapping_up_and_down_changes_only_the_sign(expression):
 # --- many signatures at once ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", SCORERS)  # a new scorer is tested by being registered
+@pytest.mark.parametrize("method", ["rank", "mean", "ssgsea", "aucell"])
 def test_every_scorer_orders_the_samples(method):
     feature = "S" if method == "rank" else f"S:{method}"
     high = pd.Series([900.0, 800.0, 10.0, 20.0], index=list("ABCD"))
@@ -138,7 +136,7 @@ def test_every_scorer_orders_the_samples(method):
     assert scores[0] < scores[1]
 
 
-@pytest.mark.parametrize("method", SCORERS)
+@pytest.mark.parametrize("method", ["rank", "mean", "ssgsea", "aucell"])
 def test_every_scorer_is_independent_of_the_gene_order(method, ladder):
     signatures = table("S", ["G2", "G9"], ["G4"])
     straight = score_signatures(ladder, signatures, scale="counts", methods=[method])
@@ -181,7 +179,9 @@ def test_log_values_are_refused_by_the_mean_and_taken_by_the_rank(ladder):
 def test_an_unknown_scale_or_method_is_refused(ladder):
     with pytest.raises(ScaleError, match="declared as 'relative'"):
         score_signatures(ladder, table("S", ["G10"]), scale="relative")
-    with pytest.raises(SignatureError, match=r"No scoring method 'gsva'; there are rank, mean\."):
+    with pytest.raises(SignatureError, match=r"No scoring method 'plage'; there are rank, mean, "):
+        score_signatures(ladder, table("S", ["G10"]), scale="counts", methods=["plage"])
+    with pytest.raises(SignatureError, match="gsva compares samples"):
         score_signatures(ladder, table("S", ["G10"]), scale="counts", methods=["gsva"])
 
 
@@ -214,14 +214,12 @@ def test_a_gene_that_occurs_twice_is_refused(ladder):
         score_signatures(ladder, table("S", ["G1", "G1"]), scale="counts")
 
 
-def test_the_shipped_signatures_score_twenty_thousand_genes_in_time():
+def test_the_shipped_signatures_all_score_where_their_genes_are_measured():
     signatures = load_signatures(config_path("signatures/gene_signatures.csv"))
     genes = sorted(signatures["gene"].unique())
     genes += [f"GENE{number:05d}" for number in range(20_000 - len(genes))]
     expression = pd.Series(np.random.default_rng(1).negative_binomial(1, 0.01, len(genes)), index=genes)
-    start = time.perf_counter()
     features = score_signatures(expression, signatures, scale="counts")
-    assert time.perf_counter() - start < 0.5  # measured 0.015 s on an idle machine
     assert features["feature"].is_unique
     assert features["value"].notna().all()
 

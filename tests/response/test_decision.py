@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import StatisticsError
-from rabiomarkers.knowledge import config_path, load_historical
+from rabiomarkers.knowledge import load_historical
 from rabiomarkers.response.decision import decide
+from rabiomarkers.schema import config_path
 
 HISTORICAL = load_historical(config_path("historical/clinical_reference.csv"))
 DESIGN = {"null_rate": 0.1, "target_rate": 0.3, "type_1_error": 0.05, "power": 0.8, "kind": "optimal", "stages": None}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rabiomarkers.knowledge import config_path, load_markers, load_signatures
+from rabiomarkers.knowledge import load_markers, load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.simulate.cells import FRACTIONS, MITOCHONDRIAL_GENES, blood_samples, cell_model, compositions
 from rabiomarkers.simulate.design import design_trial
 

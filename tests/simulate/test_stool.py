@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 from skbio import TreeNode
 
-from rabiomarkers.knowledge import config_path, load_taxa
+from rabiomarkers.knowledge import load_taxa
+from rabiomarkers.schema import config_path
 from rabiomarkers.simulate.design import design_trial
 from rabiomarkers.simulate.stool import DEPTHS, lineages, newick, stool_counts, stool_model
 

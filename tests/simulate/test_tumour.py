@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
-from rabiomarkers.knowledge import config_path, load_markers, load_signatures
+from rabiomarkers.knowledge import load_markers, load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.simulate.design import design_trial
 from rabiomarkers.simulate.tumour import LIBRARY_READS, tumour_counts, tumour_model
 

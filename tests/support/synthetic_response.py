@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from rabiomarkers.knowledge import config_path, load_historical
+from rabiomarkers.knowledge import load_historical
 from rabiomarkers.response.decision import decide
 from rabiomarkers.response.endpoints import endpoints, survival_table
 from rabiomarkers.response.timeline import timeline
 from rabiomarkers.response.toxicity import toxicity_table
+from rabiomarkers.schema import config_path
 from rabiomarkers.tables.outcomes import OUTCOMES, REMARKS, SUMS
 
 if TYPE_CHECKING:

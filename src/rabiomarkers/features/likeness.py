@@ -28,6 +28,7 @@ LEAST_GENES = 50  # fewer say nothing about a person
 SPREAD = 0.7  # log2; a gene below it is steady in everybody
 GAP = 1.5  # log2; between the two levels of a gene
 ROOT = 0.25  # power of the spectrum
+SMALLER = 0.04  # least share of the samples on either level; never fewer than two
 GROUP = 4  # samples; the mean of fewer is their own likeness
 BLOCK = 4_000_000  # numbers held at once
 MOST_PAIRS = 1_000_000  # unrelated pairs that give the unit; more say the same
@@ -84,8 +85,8 @@ def likeness(values: pd.DataFrame, persons: pd.Series, groups: pd.Series, *, see
     persons
         Who each sample is said to be of (index: samples). Only the unit of the likeness uses it: pairs of different persons.
     groups
-        What samples have in common whoever's they are, such as the timepoint (index: samples): the mean of a group of four samples or
-        more is taken off each gene.
+        What samples have in common whoever's they are, such as the timepoint (index: samples): the mean of a group of four samples
+        or more is taken off each gene.
     seed
         Of the unrelated pairs that are drawn where there are more than a million.
 
@@ -105,9 +106,7 @@ def likeness(values: pd.DataFrame, persons: pd.Series, groups: pd.Series, *, see
     directions = _directions(weighted)
     count = len(directions)
     typical = (directions @ directions.sum(axis=0) - 1.0) / (count - 1)
-    raw = Likeness(
-        samples=ordered.index, genes=chosen, directions=directions, typical=typical, centre=0.0, unit=1.0
-    )
+    raw = Likeness(samples=ordered.index, genes=chosen, directions=directions, typical=typical, centre=0.0, unit=1.0)
     strangers = _strangers(raw, persons.reindex(ordered.index), seed)
     centre = float(np.median(strangers))
     unit = 1.4826 * float(np.median(np.abs(strangers - centre)))
@@ -151,17 +150,22 @@ def _weighted(values: pd.DataFrame, groups: pd.Series) -> tuple[pd.Index, Matrix
     """The genes that have two levels, and their standardised values (genes x samples), each by how few others follow it."""
     members = groups.groupby(groups).transform("size")
     common = groups.where(members >= GROUP, "")
-    centred = (values - values.groupby(common).transform("mean")).to_numpy(dtype=np.float64).T
-    spread = centred.std(axis=1)
-    varied = np.flatnonzero(spread > SPREAD)
-    if not len(varied):
-        return values.columns[:0], np.empty((0, len(values)))
-    share, apart = separation(centred[varied], smaller=max(2, int(0.04 * len(values))))
-    share = np.where(apart > GAP, share, -1.0)
+    codes, names = pd.factorize(common, sort=True)
+    of_group = (codes[:, None] == np.arange(len(names))) / np.bincount(codes)  # samples x groups; columns sum to 1
+    count = len(values)
+    share, spread = np.full(values.shape[1], -1.0), np.zeros(values.shape[1])
+    centred = np.empty((values.shape[1], count), dtype=values.to_numpy().dtype)
+    for start in range(0, values.shape[1], max(BLOCK // count, 1)):
+        genes = slice(start, start + max(BLOCK // count, 1))
+        block = values.iloc[:, genes].to_numpy(dtype=np.float64).T
+        block = block - (block @ of_group)[:, codes]
+        centred[genes], spread[genes] = block, block.std(axis=1)
+        told, apart = separation(block, smaller=max(2, int(SMALLER * count)))
+        share[genes] = np.where((spread[genes] > SPREAD) & (apart > GAP), told, -1.0)
     best = np.argsort(-share, kind="stable")[:GENES]
-    kept = np.sort(varied[best[share[best] > 0]])
-    standard = centred[kept] / spread[kept, None]
-    followers = ((standard @ standard.T / len(values)) ** 2).sum(axis=1)
+    kept = np.sort(best[share[best] > 0])
+    standard = centred[kept].astype(np.float64) / spread[kept, None]
+    followers = ((standard @ standard.T / count) ** 2).sum(axis=1)
     return values.columns[kept], standard / followers[:, None]
 
 

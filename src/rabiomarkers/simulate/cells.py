@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rabiomarkers.knowledge import config_path, load_markers, load_signatures
+from rabiomarkers.knowledge import load_markers, load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.simulate.design import Design, Patient, Sample, shared_stream, stream
 
 if TYPE_CHECKING:

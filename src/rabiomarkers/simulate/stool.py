@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rabiomarkers.knowledge import config_path, load_taxa
+from rabiomarkers.knowledge import load_taxa
+from rabiomarkers.schema import config_path
 from rabiomarkers.simulate.design import Design, Patient, shared_stream, stream
 
 type Numbers = npt.NDArray[np.float64]
