@@ -9,7 +9,7 @@ from rabiomarkers.tables.samples import SAMPLE_QC
 
 Y_LINKED = ("RPS4Y1", "DDX3Y", "KDM5D", "UTY", "EIF1AY")
 """Genes of the Y chromosome outside its pairing regions: a sample that has them is a man's, whoever's name it bears."""
-HOUSEKEEPING = tuple("ABCF1 G6PD NRDE2 OAZ1 POLR2A SDHA STK11IP TBC1D10B TBP UBB ZBTB34".split())
+HOUSEKEEPING = ("ABCF1", "G6PD", "NRDE2", "OAZ1", "POLR2A", "SDHA", "STK11IP", "TBC1D10B", "TBP", "UBB", "ZBTB34")
 """The reference genes of the T-cell-inflamed profile (Ayers et al. 2017, PMID 28650338): transcribed in every tumour."""
 LEAST_HOUSEKEEPING = 6  # of the eleven; of fewer the mean rank is that of single genes
 WHOLE_TRANSCRIPTOME = 1_000  # genes; of a panel's ranks and shares nothing follows
@@ -30,11 +30,11 @@ def expression_quality(
 ) -> pd.DataFrame:
     """Quality of one bulk RNA sample as a `SAMPLE_QC` table. A measure that the sample's genes do not allow has no row.
 
-    `library_size` (counts; with TPM, whose sum says nothing, `total_tpm` is only shown), `genes_detected` (value above 0);
-    `housekeeping_rank`, the mean rank of the reference genes among all (0 lowest, 1 highest, 0.5 as any gene; 0.71 to 0.83 in the 118
-    tumours of CheckMate 038); `top_50_share` of the sum (0.11 to 0.79 there); `mitochondrial_share`, only shown; and, for the eye that
-    looks for swapped samples, `y_chromosome_log2cpm`: the mean over the Y-linked genes measured. A sample in which every gene is at
-    zero fails, and says so.
+    `library_size` (counts; with TPM, whose sum says nothing, `total_tpm` is only shown) and `genes_detected` (value above 0);
+    `housekeeping_rank`, the mean rank of the reference genes among all (0 lowest, 1 highest, 0.5 as any gene; 0.71 to 0.83 in the
+    118 tumours of CheckMate 038); `top_50_share`, the part of the sum that fifty genes make up (0.11 to 0.79 there);
+    `mitochondrial_share`, only shown; and, for the eye that looks for swapped samples, `y_chromosome_log2cpm`: the mean over the
+    Y-linked genes measured. A sample in which every gene is at zero fails, and says so.
 
     Parameters
     ----------

@@ -79,10 +79,11 @@ def groups_of(samples: pd.DataFrame, failed: pd.DataFrame, inputs: Mapping[str, 
     """Samples whose piece is there, by compartment, assay and scale; without those that failed or are excluded."""
     out = set(zip(failed["sample_id"], failed["assay"], strict=True))
     kept = samples[samples["exclude"].isna()] if "exclude" in samples else samples
-    keys = [f"{PIECE}{sample}:{assay}" for sample, assay in zip(kept["sample_id"], kept["assay"], strict=True)]
-    there = kept.assign(piece=keys)
-    there = there[[key in inputs for key in keys]]
-    there = there[[pair not in out for pair in zip(there["sample_id"], there["assay"], strict=True)]]
+    named = list(zip(kept["sample_id"], kept["assay"], strict=True))
+    keys = pd.Series([f"{PIECE}{sample}:{assay}" for sample, assay in named], index=kept.index, dtype="str")
+    there = kept.assign(piece=keys)[
+        keys.isin(list(inputs)) & ~pd.Series([pair in out for pair in named], index=kept.index, dtype=bool)
+    ]
     groups = []
     for _, rows in there.sort_values("sample_id").groupby(["compartment", "assay"]):
         pieces = {sample: inputs[key] for sample, key in zip(rows["sample_id"], rows["piece"], strict=True)}

@@ -26,6 +26,7 @@ FITS_LEAST = 2.5
 """... and at least so many robust SDs of unrelated pairs."""
 FITS_ALONE = 0.8
 """The same share where only one sample moves, to a patient without a later (earlier) one: one fit has no other beside it."""
+MOST_MATCHED = 20_000_000  # re-matched pairs held at once
 UNIT = "robust SD of unrelated pairs"
 
 
@@ -99,7 +100,8 @@ def pair_rows(alike: Likeness, samples: pd.DataFrame, contrast: tuple[str, str],
     earlier, later = first_libraries(samples, contrast)
     wrong = misplaced(alike, earlier, later)
     both = earlier.index.intersection(later.index)
-    test = matching_test(-_likeness_table(alike, earlier, later).loc[both, both].to_numpy(), seed=seed)
+    own_table = _likeness_table(alike, earlier[both], later[both]).to_numpy()
+    test = matching_test(-own_table, matchings=min(9999, MOST_MATCHED // len(both)), seed=seed)
     place = pd.Series(np.arange(len(alike.samples)), index=alike.samples)
     partner = _partners(samples, earlier, later)
     values = alike.between(place[partner.index].to_numpy(), place[partner].to_numpy())
@@ -186,7 +188,8 @@ def _partners(samples: pd.DataFrame, earlier: pd.Series, later: pd.Series) -> "p
     first = ordered.groupby(["patient_id", "timepoint"])["sample_id"].transform("first")
     second = (ordered["sample_id"] != first).to_numpy()
     libraries = pd.Series(first[second].to_numpy(), index=ordered.loc[second, "sample_id"])
-    return pd.concat([pairs, libraries]).sort_index()
+    told: pd.Series[str] = pd.concat([pairs, libraries]).sort_index()
+    return told
 
 
 def _told(

@@ -2,8 +2,8 @@
 
 The limits are read off the 118 tumours of CheckMate 038 (log2(CPM + 1)), where both sexes lie far apart: the median of the five
 Y-linked genes is at most 0.35 in one group and at least 1.67 in the other, XIST at most 0.72 without it and at least 1.99 with it
-(that data set tells no sex; its two groups do). Two samples of one man have XIST and Y genes alike: a Y gene decides, as a
-tumour can lose its Y or its XIST, and a man's can switch XIST on, but no woman's can gain a Y.
+(that data set tells no sex; its two groups do). Both samples of one of its patients have XIST and Y genes. The Y genes decide: a
+tumour can lose its Y or its XIST and a man's can switch XIST on, but no woman's can gain a Y.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def found_sex(expression: pd.Series, *, unit: str) -> FoundSex:
 
     References
     ----------
-    Staedtler et al. 2013, doi:10.1007/s00216-013-7134-5 (sex of a sample by XIST and Y-linked genes)
+    Staedtler et al. 2013, Biomarkers 18: 436-445, PMID 23829492 (sex by XIST and four of these Y-linked genes)
     """
     y_genes = expression.reindex(list(Y_LINKED)).dropna().astype(float)
     xist = float(expression.get("XIST", np.nan))
@@ -102,39 +102,30 @@ def sex_rows(
     unit
         Of the values.
     """
-    table = samples[["sample_id", "patient_id"]].assign(
-        found=[found[sample].found for sample in samples["sample_id"]],
-        value=[found[sample].value for sample in samples["sample_id"]],
-        said=[found[sample].note for sample in samples["sample_id"]],
-        expected=[expected.get(patient, "unknown") for patient in samples["patient_id"]],
-    )
-    known = table[table["found"] != "unclear"]
-    sexes = table["patient_id"].map(known.groupby("patient_id")["found"].nunique()).fillna(0)
-    against = (table["expected"] != "unknown") & (table["found"] != "unclear") & (table["found"] != table["expected"])
-    divided = sexes > 1
-    notes = [
-        "; ".join(
-            filter(None, (_sex_note(row.found, row.expected) if wrong else "", _DIVIDED if split else "", row.said))
-        )
-        for row, wrong, split in zip(table.itertuples(), against, divided, strict=True)
-    ]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
-            "sample_id": table["sample_id"],
-            "value": table["value"],
+            "sample_id": samples["sample_id"].to_numpy(),
+            "value": [found[sample].value for sample in samples["sample_id"]],
             "unit": unit,
-            "expected": table["expected"],
-            "found": table["found"],
-            "finding": against | (divided & (table["expected"] == "unknown")),
-            "fits": None,
-            "note": [note or None for note in notes],
+            "expected": [expected.get(patient, "unknown") for patient in samples["patient_id"]],
+            "found": [found[sample].found for sample in samples["sample_id"]],
         }
     )
+    known = table["found"] != "unclear"
+    sexes = table["found"].where(known).groupby(samples["patient_id"].to_numpy()).transform("nunique")
+    asked = table["expected"] != "unknown"
+    against = asked & known & (table["found"] != table["expected"])
+    divided = sexes > 1
+    said = [
+        [_AGAINST[sex] if wrong else "", _DIVIDED if split else "", found[sample].note]
+        for sample, sex, wrong, split in zip(table["sample_id"], table["found"], against, divided, strict=True)
+    ]
+    notes = pd.Series(["; ".join(part for part in parts if part) or None for parts in said], dtype="object")
+    return table.assign(finding=against | (divided & ~asked), fits=None, note=notes)
 
 
 _DIVIDED = "the samples of this patient are of both sexes"
-
-
-def _sex_note(found: str, expected: str) -> str:
-    genes = "Y genes are expressed" if found == "male" else "XIST is expressed and no Y gene is"
-    return f"{genes}: not the sample of a {'woman' if expected == 'female' else 'man'}"
+_AGAINST: Mapping[str, str] = {
+    "male": "Y genes are expressed: not the sample of a woman",
+    "female": "XIST is expressed and no Y gene is: not the sample of a man",
+}

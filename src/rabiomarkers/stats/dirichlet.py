@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Matrix
 from rabiomarkers.stats.composition import PSEUDOCOUNT, same_total
@@ -32,10 +33,11 @@ def sampled_changes(before: pd.DataFrame, after: pd.DataFrame, *, draws: int = D
     Raises
     ------
     StatisticsError
-        The two tables do not have the same patients and parts, or hold no counts.
+        The two tables do not have the same patients and parts, or hold no counts, or `draws` is below 1.
     """
     if not (before.index.equals(after.index) and before.columns.equals(after.columns)):
         raise StatisticsError("Both tables need the same patients and the same parts in the same order.")
+    refuse_fewer_than_one(draws, "draws")
     order = np.argsort(before.columns.astype(str).to_numpy(), kind="stable")
     pairs = (
         np.stack(same_total(before.iloc[:, order], after.iloc[:, order]), axis=1) + PSEUDOCOUNT
@@ -71,7 +73,8 @@ def posterior_tests(before: pd.DataFrame, after: pd.DataFrame, *, draws: int = D
     ----------
     Fernandes et al. 2014, doi:10.1186/2049-2618-2-15
     """
-    if len(before) < 2 or before.shape[1] < 2 or draws < 1:
+    refuse_fewer_than_one(draws, "draws")
+    if len(before) < 2 or before.shape[1] < 2:
         return pd.DataFrame(np.nan, index=before.columns, columns=list(COLUMNS))
     p_values = untied_p_values(sampled_changes(before, after, draws=draws, seed=seed))
     told = {"p_sampled": p_values.mean(axis=0), "share_significant": (p_values <= ALPHA).mean(axis=0)}

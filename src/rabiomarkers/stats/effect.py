@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize.elementwise import find_root
 from scipy.special import chdtri, gammaln, nctdtr, ndtri
 
+from rabiomarkers.stats.guards import refuse_level, refuse_unlike
 from rabiomarkers.stats.arrays import Matrix, Vector
 
 LARGE_T = (
@@ -50,6 +51,7 @@ def standardised_change_intervals(differences: ArrayLike, *, level: float = 0.95
     ----------
     Steiger & Fouladi 1997, in Harlow, Mulaik & Steiger (ed.), What if there were no significance tests?, 221-257
     """
+    refuse_level(level)
     count, ratio = _ratios(np.asarray(differences, dtype=np.float64))
     root = np.sqrt(count)
     low, high = _noncentrality(ratio * root, count - 1, level=level)
@@ -68,10 +70,17 @@ def hedges_g_many(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -
     -------
     Columns `hedges_g, low, high`; NaN with fewer than three pairs, and where the changes have no spread beyond float noise.
 
+    Raises
+    ------
+    StatisticsError
+        The matrices differ in shape, or `level` does not lie between 0 and 1.
+
     References
     ----------
     Algina & Keselman 2003, doi:10.1177/0013164403256358
     """
+    refuse_level(level)
+    refuse_unlike(before, after)
     first, second = (np.asarray(side, dtype=np.float64) for side in (before, after))
     paired = ~np.isnan(first) & ~np.isnan(second)
     first, second = np.where(paired, first, np.nan), np.where(paired, second, np.nan)

@@ -7,6 +7,7 @@ from math import factorial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.errors import StatisticsError
 
 EXACT_PATIENTS = 8  # 40 320 matchings; above, random ones
@@ -39,12 +40,13 @@ def matching_test(distances: ArrayLike, *, matchings: int = 9999, seed: int = 1)
     Raises
     ------
     StatisticsError
-        `distances` is not square or not finite.
+        `distances` is not square or not finite, or `matchings` is below 1.
 
     References
     ----------
     Phipson & Smyth 2010, doi:10.2202/1544-6115.1585
     """
+    refuse_fewer_than_one(matchings, "matchings")
     table = np.asarray(distances, dtype=np.float64)
     n = len(table)
     if table.shape != (n, n) or not np.isfinite(table).all():

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from rabiomarkers.stats.guards import refuse_level, refuse_unknown, refuse_unlike
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Flags, Integers, Matrix, Vector
 from rabiomarkers.stats.paired import ALL_EQUAL, ALL_ZERO, COLUMNS, NO_PAIR, NOT_TESTED, ONE_PAIR
@@ -24,6 +25,8 @@ from rabiomarkers.stats.random_intercept import (
 
 type Values = NDArray[np.float64]  # features x patients x timepoints
 type Freedom = Literal["within", "satterthwaite"]
+
+FREEDOMS: tuple[Freedom, ...] = ("within", "satterthwaite")
 
 DIGITS = 1e-12  # of a feature's largest value: what lies below is float noise
 
@@ -75,6 +78,7 @@ def mixed_model_many(
     One row a feature: the columns of `stats.paired.COLUMNS` (`n` complete pairs), then `n_single` (patients with one sample)
     and `degrees_of_freedom`.
     """
+    refuse_unlike(before, after)
     values = np.stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)], axis=-1)
     told = mixed_courses(values, level=level, freedom=freedom)
     pairs, single = told.n_pairs[:, 0], told.n_patients[:, 0] - told.n_pairs[:, 0]
@@ -117,13 +121,16 @@ def mixed_courses(values: ArrayLike, *, level: float = 0.95, freedom: Freedom = 
     Raises
     ------
     StatisticsError
-        A value is infinite or beyond 1e145, or the array has another shape.
+        A value is infinite or beyond 1e145, the array has another shape, `level` does not lie between 0 and 1, or `freedom` is another
+        word.
 
     References
     ----------
     Kuznetsova et al. 2017, doi:10.18637/jss.v082.i13; Pinheiro & Bates 2000, doi:10.1007/b98882 (degrees of freedom within);
     Nelder 1954, Biometrika 41: 544-548 (negative components of variance)
     """
+    refuse_level(level)
+    refuse_unknown(freedom, FREEDOMS, "kind of degrees of freedom")
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 3 or array.shape[2] < 2 or (np.abs(array) > LARGEST).any():
         raise StatisticsError("A mixed model needs features x patients x timepoints: numbers up to 1e145, or NaN.")

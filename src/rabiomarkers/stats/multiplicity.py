@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
+from rabiomarkers.stats.guards import checked_p_values, refuse_other_index
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Vector
 from rabiomarkers.tables.changes import CORRECTIONS
@@ -39,6 +40,11 @@ def benjamini_hochberg(p_values: pd.Series, families: pd.Series | None = None) -
         0..1, NaN where there is none.
     families
         Name of each test's family, on the same index; one family if not given.
+
+    Raises
+    ------
+    StatisticsError
+        A p lies outside 0..1, the families have another index, or a test with a p has no family.
 
     References
     ----------
@@ -75,16 +81,17 @@ def fixed_sequence(p_values: pd.Series, order: pd.Series) -> pd.Series:
     Raises
     ------
     StatisticsError
-        Two hypotheses have the same place.
+        Two hypotheses have the same place, the two series have another index, or a p lies outside 0..1.
 
     References
     ----------
     Maurer, Hothorn & Lehmacher 1995, in Vollmar (ed.), Biometrie in der chemisch-pharmazeutischen Industrie 6: 3-18
     """
+    refuse_other_index(p_values, order, "place")
     places = np.asarray(order, dtype=np.float64)
     if pd.Series(places).dropna().duplicated().any():
         raise StatisticsError("A fixed sequence needs a place of its own for each hypothesis; two have the same.")
-    known = np.asarray(p_values, dtype=np.float64)
+    known = checked_p_values(p_values)
     tested = np.flatnonzero(~np.isnan(places) & ~np.isnan(known))
     tested = tested[np.argsort(places[tested])]
     adjusted = np.full(len(known), np.nan)
@@ -111,9 +118,9 @@ def attainable(floors: ArrayLike, correction: str, *, alpha: float = ALPHA) -> A
     Raises
     ------
     StatisticsError
-        There is no correction of that name.
+        There is no correction of that name, or a floor lies outside 0..1.
     """
-    lowest = np.nan_to_num(np.asarray(floors, dtype=np.float64).ravel(), nan=0.0)
+    lowest = np.nan_to_num(checked_p_values(floors, "floors"), nan=0.0)
     if correction not in CORRECTIONS:
         raise StatisticsError(f"There is no correction {correction!r}; there are {', '.join(CORRECTIONS)}.")
     if correction == SEQUENCE:
@@ -139,10 +146,14 @@ def _needed(floors: Vector, alpha: float) -> int | None:
 def _by_family(p_values: pd.Series, families: pd.Series | None, correct: Callable[[Vector], Vector]) -> pd.Series:
     names = pd.Series("all", index=p_values.index) if families is None else families
     adjusted = pd.Series(np.nan, index=p_values.index, name="q_value", dtype=np.float64)
-    made = p_values.notna().to_numpy()
+    refuse_other_index(p_values, names, "family")
+    known = checked_p_values(p_values)
+    made = ~np.isnan(known)
+    if nameless := int(names[made].isna().sum()):
+        raise StatisticsError(f"Each test that was made belongs to a family; {nameless} have none.")
     for family in sorted(set(names[made])):
         chosen = made & (names == family).to_numpy()
-        adjusted[chosen] = correct(p_values[chosen].to_numpy(dtype=np.float64))
+        adjusted[chosen] = correct(known[chosen])
     return adjusted
 
 

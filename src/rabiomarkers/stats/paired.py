@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
+from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level, refuse_unknown
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Integers, Matrix, Vector
 from rabiomarkers.stats.exact import (
@@ -37,6 +38,7 @@ NOISE = 1e-12  # of the largest difference: a limit as near to 0 is 0
 
 NOT_TESTED = "not tested"
 NO_PAIR = "no pair"
+ZEROS: tuple[Zeros, ...] = ("wilcoxon", "pratt")
 ONE_PAIR = "one pair: a change needs at least two"
 ALL_ZERO = "all differences are zero"
 ALL_EQUAL = "all differences are equal: no spread, so no interval and no effect size"
@@ -93,13 +95,14 @@ def signed_rank(
     Raises
     ------
     StatisticsError
-        A difference is infinite.
+        A difference is infinite, `level` does not lie between 0 and 1, `digits` is below 1, or `zeros` is another word.
 
     References
     ----------
     Wilcoxon 1945, doi:10.2307/3001968; Pratt 1959, doi:10.1080/01621459.1959.10501526; Hodges & Lehmann 1963,
     doi:10.1214/aoms/1177704172
     """
+    refuse_unknown(zeros, ZEROS, "way with zeros")
     return _one(differences, partial(_signed_rank_block, zeros=zeros), level=level, digits=digits)
 
 
@@ -123,6 +126,7 @@ def sign_flip(
     ----------
     Hartigan 1969, J. Am. Stat. Assoc. 64: 1303-1317; Phipson & Smyth 2010, doi:10.2202/1544-6115.1585
     """
+    refuse_fewer_than_one(flips, "random flips")
     return _one(differences, partial(_sign_flip_block, flips=flips, seed=seed), level=level, digits=digits)
 
 
@@ -133,6 +137,7 @@ def signed_rank_many(
 
     Returns one row a feature with the fields of `PairedTest` as columns.
     """
+    refuse_unknown(zeros, ZEROS, "way with zeros")
     return _many(differences, partial(_signed_rank_block, zeros=zeros), level=level, digits=digits)
 
 
@@ -143,6 +148,7 @@ def sign_flip_many(
 
     Returns one row a feature with the fields of `PairedTest` as columns.
     """
+    refuse_fewer_than_one(flips, "random flips")
     return _many(differences, partial(_sign_flip_block, flips=flips, seed=seed), level=level, digits=digits)
 
 
@@ -163,6 +169,8 @@ def _one(differences: ArrayLike, block: Block, *, level: float, digits: int) -> 
 
 def _tested(values: Matrix, block: Block, *, level: float, digits: int) -> Columns:
     """The fields of `PairedTest` as arrays over the rows; a count that is absent is -1."""
+    refuse_level(level)
+    refuse_fewer_than_one(digits, "significant digits")
     if values.ndim != 2 or np.isinf(values).any():
         raise StatisticsError(
             "Paired tests need a finite number a patient, or NaN; rows are features, columns patients."

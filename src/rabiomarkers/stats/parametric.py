@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+from rabiomarkers.stats.guards import refuse_level
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Flags, Integers, Matrix, Vector, Words
 from rabiomarkers.stats.exact import SMALLEST_P, to_grid
@@ -62,12 +63,13 @@ def paired_t_many(differences: ArrayLike, *, level: float = 0.95) -> pd.DataFram
     Raises
     ------
     StatisticsError
-        A difference is infinite or beyond 1e145, or the differences are no matrix.
+        A difference is infinite or beyond 1e145, the differences are no matrix, or `level` does not lie between 0 and 1.
 
     References
     ----------
     Student 1908, doi:10.1093/biomet/6.1.1
     """
+    refuse_level(level)
     moments = row_moments(checked(differences))
     return t_table(
         n=moments.n,
@@ -112,6 +114,7 @@ def ancova_many(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> 
     ----------
     Senn 2006, doi:10.1002/sim.2682 (change from baseline and analysis of covariance)
     """
+    refuse_level(level)
     baseline, change = _sorted_pairs(*_pairs(before, after))
     moments = row_moments(change)
     fit = _regressed(baseline, change)

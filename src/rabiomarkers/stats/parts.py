@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Flags, Matrix, Vector
 from rabiomarkers.stats.composition import median_changes
@@ -54,6 +55,7 @@ def reference_tests(changes: ArrayLike, seen: Flags | None = None, *, level: flo
     The reference problem: Mandal et al. 2015 (ANCOM), doi:10.3402/mehd.v26.27663; parts that stand still as the reference:
     Brill, Amir & Heller 2022, doi:10.1214/22-AOAS1607.
     """
+    refuse_level(level)
     table = _changes(changes)
     known = np.ones(table.shape, dtype=bool) if seen is None else seen
     tests = [_tested(values, level=level) for values in (_centred(table), median_changes(table, known))]
@@ -81,6 +83,7 @@ def whole_change(changes: ArrayLike, *, flips: int = 9999, seed: int = 1) -> Pai
     ----------
     Aitchison norm: Pawlowsky-Glahn & Egozcue 2001, doi:10.1007/s004770100077; Phipson & Smyth 2010, doi:10.2202/1544-6115.1585
     """
+    refuse_fewer_than_one(flips, "random flips")
     table = _changes(changes)
     products = table @ table.T
     order = np.lexsort((np.abs(products).sum(axis=1).round(9), np.diag(products).round(9)))  # whoever comes first

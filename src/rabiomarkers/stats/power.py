@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 from scipy.stats import nct
 
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Vector
 from rabiomarkers.stats.multiplicity import ALPHA
@@ -96,6 +97,7 @@ def exact_power(
     Hodges & Lehmann 1956, doi:10.1214/aoms/1177728261 (efficiency 3 / pi of the signed-rank test)
     """
     _refuse_unless_share(alpha, "level")
+    refuse_fewer_than_one(simulations, "simulated trials")
     if test not in EXACT:
         raise StatisticsError(f"There is no exact test {test!r}; there are {', '.join(EXACT)}.")
     if n < 2:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Integers
 from rabiomarkers.stats.exact import to_grid
@@ -62,12 +63,14 @@ def spearman(
     Raises
     ------
     StatisticsError
-        The vectors are of different lengths, or hold an infinite number.
+        The vectors are of different lengths or hold an infinite number, or `digits` or `permutations` is below 1.
 
     References
     ----------
     Spearman 1904, doi:10.2307/1412159; Phipson & Smyth 2010, doi:10.2202/1544-6115.1585
     """
+    refuse_fewer_than_one(digits, "significant digits")
+    refuse_fewer_than_one(permutations, "random orders")
     ranks = _doubled_ranks(first, second, digits=digits)
     n = ranks.shape[1]
     if n < 3:

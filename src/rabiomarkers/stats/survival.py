@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rabiomarkers.stats.guards import refuse_level
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Integers, Vector
 

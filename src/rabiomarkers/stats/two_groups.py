@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
+from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Integers, Matrix
 from rabiomarkers.stats.exact import to_grid
@@ -83,13 +84,16 @@ def rank_sum_many(
     Raises
     ------
     StatisticsError
-        A value is infinite, or there is not one flag a patient.
+        A value is infinite, there is not one flag a patient, `level` does not lie between 0 and 1, or `digits` or `draws` is below 1.
 
     References
     ----------
     Mann & Whitney 1947, doi:10.1214/aoms/1177730491; Hodges & Lehmann 1963, doi:10.1214/aoms/1177704172; Phipson & Smyth 2010,
     doi:10.2202/1544-6115.1585
     """
+    refuse_level(level)
+    refuse_fewer_than_one(digits, "significant digits")
+    refuse_fewer_than_one(draws, "random labellings")
     first, second = _sides(np.asarray(values, dtype=np.float64), np.asarray(groups))
     sizes = np.column_stack([(~np.isnan(side)).sum(axis=1) for side in (first, second)])
     columns = _untold(sizes)
