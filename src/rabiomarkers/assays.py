@@ -10,11 +10,21 @@ from rabiomarkers.features import microbiome, signatures
 from rabiomarkers.features import proteins as protein_features
 from rabiomarkers.files import Info
 from rabiomarkers.ingest import abundance, blood_counts, cells, expression, proteins
+from rabiomarkers.settings.measures import COHORT_METHODS
 from rabiomarkers.study import Study
 
 type Parameters = Callable[[Study], dict[str, Any]]
 
 ALIASES = "signatures/gene_aliases.csv"
+SIGNATURES = "signatures/gene_signatures.csv"
+KNOWLEDGE: Mapping[str, str] = {
+    "signatures": SIGNATURES,
+    "pairs": "signatures/gene_pairs.csv",
+    "rules": "signatures/scoring_rules.yaml",
+}
+"""What signatures are scored with, by the input it is handed in as."""
+BULK = ("rna_counts", "rna_tpm")
+"""Assays whose pieces are one value a gene."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +44,8 @@ class Assay:
     score_config: Mapping[str, str] = field(default_factory=dict)
     score_columns: tuple[str, ...] = ()
     score_parameters: Parameters = lambda study: {}
+    by_compartment: bool = False  # whether scoring asks where the sample comes from
+    score_files: tuple[str, ...] = ()  # keys of `expression` whose files go along where the study names them
 
 
 def _rna(assay: str) -> Assay:
@@ -42,11 +54,15 @@ def _rna(assay: str) -> Assay:
         split_config={"aliases": ALIASES},
         split_parameters=lambda study: {"assay": assay, "annotation": study.settings.annotation},
         score=signatures.signature_step,
-        score_config={"signatures": "signatures/gene_signatures.csv"},
+        score_config=KNOWLEDGE,
         score_parameters=lambda study: {
             "names": list(study.settings.signatures),
-            **study.settings.expression.model_dump(mode="json"),
+            "methods": [method for method in study.settings.expression.methods if method not in COHORT_METHODS],
+            **study.settings.expression.model_dump(
+                mode="json", include={"minimum_coverage", "minimum_library_size", "minimum_genes"}
+            ),
         },
+        score_files=("reference",),
     )
 
 
@@ -70,7 +86,8 @@ ASSAYS: Mapping[str, Assay] = {
         split_config={"aliases": ALIASES},
         piece="{sample_id}.h5ad",
         score=cell_features.cell_step,
-        score_config={"markers": "markers/immune_markers.csv"},
+        score_config={"markers": "markers/immune_markers.csv", "signatures": SIGNATURES},
+        by_compartment=True,
         score_parameters=lambda study: {"seed": study.settings.seed, **study.settings.cells.model_dump(mode="json")},
     ),
     "cell_counts": Assay(

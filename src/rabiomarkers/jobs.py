@@ -1,17 +1,30 @@
 """What a study asks to be computed of its files: which step, on which input, with which parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
 
-from rabiomarkers.assays import ASSAYS, Assay
+from rabiomarkers.assays import ASSAYS, BULK, KNOWLEDGE, Assay
+from rabiomarkers.features.scoring.cohort import cohort_step
 from rabiomarkers.response.step import outcome_step
 from rabiomarkers.schema import config_path
+from rabiomarkers.settings.measures import COHORT_METHODS
 from rabiomarkers.store import Job, StepResult, Store, path_digest
 from rabiomarkers.study import SampleFile, Study
 
 CLINICAL_TABLES = ("patients", "lesions", "visits", "followup", "adverse_events", "remarks")
 PATH_COLUMNS = ("path", "tree", "taxonomy", "panel", "gating", "compensation")
+
+
+class Scored(Protocol):
+    """Where the pieces and the features of a batch's samples lie, by (sample, assay)."""
+
+    @property
+    def pieces(self) -> Mapping[tuple[str, str], Path]: ...
+
+    @property
+    def scored(self) -> Mapping[tuple[str, str], StepResult]: ...
 
 
 def stages(study: Study, batch: str) -> list[tuple[str, list[SampleFile]]]:
@@ -41,17 +54,61 @@ def pieces(file: SampleFile, read: StepResult) -> dict[str, Path]:
 def score_jobs(study: Study, file: SampleFile, read: StepResult) -> list[Job]:
     """Score each piece of the file."""
     assay: Assay = ASSAYS[file.assay]
-    beside = {**_config(assay.score_config), **_beside(file, assay.score_columns)}
+    named = {key: path for key, path in study.expression_files.items() if key in assay.score_files}
+    beside = {**_config(assay.score_config), **_beside(file, assay.score_columns), **named}
+    place = {"compartment": file.compartment} if assay.by_compartment else {}
+    parameters = assay.score_parameters(study) | place
     return [
         Job(
             name=f"score {file.assay} {sample}",
             step=assay.score,
             inputs={"sample": piece, **beside},
-            parameters=assay.score_parameters(study),
+            parameters=parameters,
             sample_ids=(sample,),
         )
         for sample, piece in pieces(file, read).items()
     ]
+
+
+def cohort_jobs(study: Study, batches: Sequence[Scored]) -> list[tuple[str, Job]]:
+    """Score the samples of each compartment and bulk assay against one another, where the study asks for a method that does.
+
+    Each job with its assay.
+    """
+    methods = [method for method in study.settings.expression.methods if method in COHORT_METHODS]
+    groups: dict[tuple[str, str], dict[str, Path]] = {}
+    for batch in batches if methods else ():
+        for (sample, assay), result in batch.scored.items():
+            if assay in BULK:
+                inputs = groups.setdefault((study.compartment(sample, assay), assay), {})
+                inputs |= {f"piece:{sample}": batch.pieces[sample, assay], f"qc:{sample}": result.file("qc.parquet")}
+    parameters = {
+        "names": list(study.settings.signatures),
+        "methods": methods,
+        "minimum_coverage": study.settings.expression.minimum_coverage,
+    }
+    return [
+        (
+            assay,
+            Job(
+                name=f"compare {compartment} {assay}",
+                step=cohort_step,
+                inputs=_config(KNOWLEDGE) | inputs,
+                parameters=parameters,
+            ),
+        )
+        for (compartment, assay), inputs in sorted(groups.items())
+    ]
+
+
+def bulk_pieces(batches: Sequence[Scored]) -> dict[str, Path]:
+    """The pieces of every bulk RNA sample, as the steps that see all of them take them in."""
+    return {
+        f"piece:{sample}:{assay}": path
+        for batch in batches
+        for (sample, assay), path in batch.pieces.items()
+        if assay in BULK
+    }
 
 
 def study_tables(study: Study, store: Store) -> dict[str, Path]:

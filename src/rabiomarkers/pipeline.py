@@ -9,20 +9,35 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rabiomarkers.assays import SIGNATURES
+from rabiomarkers.change.axes import axes_step
 from rabiomarkers.change.by_response import by_response_step
 from rabiomarkers.change.community import community_step
 from rabiomarkers.change.composition import composition_step
 from rabiomarkers.change.courses import course_step
 from rabiomarkers.change.distances import distance_step
+from rabiomarkers.change.genes import gene_step
 from rabiomarkers.change.mechanism import mechanism_step
 from rabiomarkers.change.sensitivity import sensitivity_step
 from rabiomarkers.change.step import change_step
 from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.features.identity import identity_step
 from rabiomarkers.features.multimodal import multimodal_step
+from rabiomarkers.features.scoring.coverage import coverage_step
 from rabiomarkers.features.tidy import join_step
 from rabiomarkers.files import read_table
 from rabiomarkers.ingest.ledger import ledger_step
-from rabiomarkers.jobs import input_digests, pieces, read_job, response_job, score_jobs, stages, study_tables
+from rabiomarkers.jobs import (
+    bulk_pieces,
+    cohort_jobs,
+    input_digests,
+    pieces,
+    read_job,
+    response_job,
+    score_jobs,
+    stages,
+    study_tables,
+)
 from rabiomarkers.predict.collect import collect_step
 from rabiomarkers.predict.learning_curve import learning_step
 from rabiomarkers.predict.models import FROZEN, model_step
@@ -33,6 +48,7 @@ from rabiomarkers.publish import publish
 from rabiomarkers.report.model_card import card_step
 from rabiomarkers.report.page import report_step
 from rabiomarkers.report.summary import summary_step
+from rabiomarkers.schema import config_path
 from rabiomarkers.store import Job, StepResult, Store
 from rabiomarkers.study import Study
 
@@ -180,13 +196,20 @@ class _Steps:
 
 
 def _join(study: Study, batches: Sequence[BatchFeatures], tables: Mapping[str, Path], steps: _Steps) -> StepResult:
+    asked = cohort_jobs(study, batches)
+    compared = steps.run_all("compare samples", [job for _, job in asked]) if asked else []
+    more = {
+        f"more:{Path(name).stem}:{assay}": result.file(name)
+        for (assay, _), result in zip(asked, compared, strict=True)
+        for name in result.digests
+    }
     scored = {
         f"{kind}:{sample}:{assay}": result.file(file)
         for batch in batches
         for (sample, assay), result in batch.scored.items()
         for kind, file in (("features", "features.parquet"), ("qc", "qc.parquet"))
     }
-    return steps.run("join features", join_step, {"samples": tables["samples"], **scored})
+    return steps.run("join features", join_step, {"samples": tables["samples"], **scored, **more})
 
 
 def _test_changes(study: Study, joined: StepResult, steps: _Steps) -> StepResult:
@@ -226,6 +249,7 @@ def _analyse(
         ledger,
         outcomes,
         *_explain_changes(study, joined, changes, judged, steps),
+        *_look_at_genes(study, batches, tables, joined, changes, steps),
         *_compare_wholes(study, batches, tables["samples"], joined.file("failed.parquet"), judged, steps),
     )
 
@@ -267,6 +291,54 @@ def _explain_changes(
         **settings.change.model_dump(mode="json"),
     )
     return groups, mechanism, courses, sensitivity
+
+
+def _look_at_genes(
+    study: Study,
+    batches: Sequence[BatchFeatures],
+    tables: Mapping[str, Path],
+    joined: StepResult,
+    changes: StepResult,
+    steps: _Steps,
+) -> tuple[StepResult, ...]:
+    """Bulk RNA beyond its scores: single genes, whose samples these are, what was not measured; the axes of retinoic acid apart."""
+    settings = study.settings
+    contrast = list(settings.contrast)
+    samples = {"samples": tables["samples"], **bulk_pieces(batches)}
+    judged = {**samples, "failed": joined.file("failed.parquet")}
+    signatures = config_path(SIGNATURES)
+    names = list(settings.signatures)
+    genes = steps.run(
+        "test genes",
+        gene_step,
+        {**judged, "signatures": signatures},
+        contrast=contrast,
+        names=names,
+        planned=[*settings.plan.primary, *settings.plan.secondary],
+        level=settings.change.level,
+        seed=settings.seed,
+        **settings.genes.model_dump(mode="json"),
+    )
+    identity = steps.run(
+        "check whose samples these are",
+        identity_step,
+        {**judged, "patients": tables["patients"]},
+        contrast=contrast,
+        expected_sex=settings.expression.expected_sex,
+        seed=settings.seed,
+    )
+    coverage = steps.run("look for genes", coverage_step, {**samples, "signatures": signatures}, names=names)
+    axes = steps.run(
+        "read the axes",
+        axes_step,
+        {
+            "features": joined.file("features.parquet"),
+            "changes": changes.file("changes.parquet"),
+            "axes": config_path("signatures/axes.csv"),
+        },
+        contrast=contrast,
+    )
+    return genes, identity, coverage, axes
 
 
 def _compare_wholes(

@@ -110,6 +110,11 @@ class Study:
         reason = self.samples["exclude"].mask(others, f"not in batch {batch}")
         return replace(self, samples=self.samples.assign(exclude=reason))
 
+    def compartment(self, sample_id: str, assay: str) -> str:
+        """Where a sample of the sheet comes from."""
+        rows = self.samples[(self.samples["sample_id"] == sample_id) & (self.samples["assay"] == assay)]
+        return str(rows["compartment"].iloc[0])
+
     def label(self, path: Path | str) -> str:
         """The path as the sheet would write it: never where on this machine it lies."""
         roots = [root.resolve() for root in (self.folder, self.data_root) if root is not None]

@@ -26,6 +26,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from rabiomarkers.errors import CellError
 
 UNASSIGNED = "unassigned"
+BLOOD = "blood"
 LINEAGES = (
     "T_cell",
     "B_cell",
@@ -58,17 +59,18 @@ _ROUNDS = 12  # fewer than one cell in a thousand is called otherwise afterwards
 
 @dataclass(frozen=True, kw_only=True)
 class MarkerTree:
-    """The blood cell types of a marker table that are told apart, and what each is expected to express.
+    """The cell types of a marker table that are told apart, and what each is expected to express.
 
     `types` are the leaves of the tree that have RNA markers of their own, sorted: the closed list over which shares are taken.
     `signs` holds by type 1 (expressed) or -1 (not expressed) by gene, ancestors included; where they disagree the nearer one
-    counts. `own` are a type's own + markers, `lineage_own` those of a lineage.
+    counts. `own` are a type's own + markers, `paths` the type and its ancestors, `lineage_own` those of a lineage.
     """
 
     types: tuple[str, ...]
     lineage: Mapping[str, str]
     signs: Mapping[str, Mapping[str, int]]
     own: Mapping[str, frozenset[str]]
+    paths: Mapping[str, tuple[str, ...]]
     lineage_own: Mapping[str, frozenset[str]]
 
     @property
@@ -82,34 +84,38 @@ class MarkerTree:
         return {name: len(self.own[name] & known) / len(self.own[name]) for name in self.types}
 
 
-def marker_tree(markers: pd.DataFrame) -> MarkerTree:
-    """The tree of blood cell types that RNA can tell apart.
+def marker_tree(markers: pd.DataFrame, compartment: str = BLOOD) -> MarkerTree:
+    """The tree of cell types of a compartment that RNA can tell apart.
 
     Parameters
     ----------
     markers
-        The marker table: `cell_type`, `parent`, `kind`, `hgnc`, `sign`, `modality`, `compartment`. States (activation, homing)
-        and tumour types play no part.
+        The marker table: `cell_type`, `parent`, `kind`, `hgnc`, `sign`, `modality`, `compartment`. States (activation, homing) play
+        no part.
+    compartment
+        ``blood``, or another: cells of the blood are found there too, beside its own types.
 
     Raises
     ------
     CellError
-        No blood cell type has an RNA marker.
+        No cell type has an RNA marker.
     """
-    blood = markers[(markers["compartment"] == "blood") & (markers["kind"] == "type")]
-    parents: dict[str, str] = dict(zip(blood["cell_type"], blood["parent"], strict=True))
-    rna = blood[blood["modality"] == "rna"]
+    there = markers["compartment"].isin([BLOOD, compartment]) & (markers["kind"] == "type")
+    known = markers[there]
+    parents: dict[str, str] = dict(zip(known["cell_type"], known["parent"], strict=True))
+    rna = known[known["modality"] == "rna"]
     own = {str(name): dict(zip(rows["hgnc"], rows["sign"], strict=True)) for name, rows in rna.groupby("cell_type")}
     branches = {above for name in own for above in _path(name, parents)[1:]}
     types = tuple(sorted(name for name in own if name not in branches and "+" in own[name].values()))
     if not types:
-        raise CellError("The marker table holds no blood cell type with an RNA marker.")
+        raise CellError(f"The marker table holds no cell type of {compartment} with an RNA marker.")
     lineage = {name: _lineage(_path(name, parents)) for name in types}
     return MarkerTree(
         types=types,
         lineage=lineage,
         signs={name: _signs(_path(name, parents), own) for name in types},
         own={name: _positive(own[name]) for name in types},
+        paths={name: tuple(_path(name, parents)) for name in types},
         lineage_own={name: _positive(own[name]) for name in sorted(set(lineage.values()))},
     )
 

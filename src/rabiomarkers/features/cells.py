@@ -1,6 +1,6 @@
-"""Cell-type shares of one blood sample from its single-cell RNA counts. No other sample plays a part."""
+"""Cell-type shares of one sample from its single-cell RNA counts, and signatures within types. No other sample plays a part."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 
 from rabiomarkers.errors import CellError, ScaleError
-from rabiomarkers.features.annotation import UNASSIGNED, MarkerTree, annotate, marker_tree
+from rabiomarkers.features.annotation import BLOOD, UNASSIGNED, MarkerTree, annotate, marker_tree
+from rabiomarkers.features.pseudobulk import pseudobulk_features
 from rabiomarkers.files import Info, read_cells, write_table
-from rabiomarkers.knowledge import load_markers
+from rabiomarkers.knowledge import load_markers, load_signatures
 from rabiomarkers.stats.composition import clr
 from rabiomarkers.tables.samples import SAMPLE_FEATURES, SAMPLE_QC
 
@@ -109,6 +110,7 @@ def call_cells(
     cells: "AnnData",
     markers: pd.DataFrame,
     *,
+    compartment: str = BLOOD,
     minimum_genes: int = 200,
     maximum_mitochondrial_percent: float = 20.0,
     minimum_score_margin: float = 0.1,
@@ -120,8 +122,8 @@ def call_cells(
     ----------
     cells
         Cells x genes of one sample, raw counts in `.X`, HGNC symbols as `var_names`.
-    markers
-        The marker table; see `annotation.marker_tree`.
+    markers, compartment
+        The marker table and where the cells come from; see `annotation.marker_tree`.
     minimum_genes, maximum_mitochondrial_percent
         A barcode with fewer genes, or a larger share of mitochondrial molecules, is an empty droplet or a broken cell.
     minimum_score_margin
@@ -140,7 +142,7 @@ def call_cells(
     CellError
         A gene occurs twice, or the genes name fewer than two cell types.
     """
-    tree = marker_tree(markers)
+    tree = marker_tree(markers, compartment)
     ordered = _in_fixed_order(cells)
     counts, genes = _counts(ordered), pd.Index(ordered.var_names)
     called = _barcode_quality(counts, genes, pd.Index(ordered.obs_names))
@@ -250,19 +252,39 @@ def cell_step(
     maximum_mitochondrial_percent: float,
     minimum_score_margin: float,
     seed: int,
+    compartment: str = BLOOD,
+    pseudobulk: Mapping[str, Sequence[str]] | None = None,
+    minimum_cells_per_type: int = 20,
 ) -> Info:
-    """Call the cells of one sample (`sample`, `.h5ad`) by the marker table (`markers`): `features`, `qc` and `cells.parquet`."""
+    """Call the cells of one sample (`sample`, `.h5ad`) by the marker table (`markers`): `features`, `qc` and `cells.parquet`.
+
+    With `pseudobulk` (signatures by cell type) and the table `signatures`, also scores within types.
+    """
     cells = read_cells(inputs["sample"])
     markers = load_markers(inputs["markers"])
     called = call_cells(
         cells,
         markers,
+        compartment=compartment,
         minimum_genes=minimum_genes,
         maximum_mitochondrial_percent=maximum_mitochondrial_percent,
         minimum_score_margin=minimum_score_margin,
         seed=seed,
     )
-    features = cell_features(called, marker_tree(markers), pd.Index(cells.var_names))
+    tree = marker_tree(markers, compartment)
+    features = cell_features(called, tree, pd.Index(cells.var_names))
+    if pseudobulk and "signatures" in inputs:
+        ordered = _in_fixed_order(cells)
+        summed = pseudobulk_features(
+            _counts(ordered),
+            pd.Index(ordered.var_names),
+            called,
+            tree,
+            load_signatures(inputs["signatures"]),
+            pseudobulk,
+            minimum_cells=minimum_cells_per_type,
+        )
+        features = SAMPLE_FEATURES.check(pd.concat([features, summed], ignore_index=True).sort_values("feature"))
     write_table(features, out / "features.parquet")
     write_table(cell_sample_quality(called, minimum_cells=minimum_cells), out / "qc.parquet")
     shown = called[called["kept"]].drop(columns="kept").reset_index(drop=True)

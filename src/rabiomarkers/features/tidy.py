@@ -128,15 +128,21 @@ def _refuse_second_claims(table: pd.DataFrame) -> None:
 def join_step(inputs: Mapping[str, Path], out: Path) -> Info:
     """Join the tables of all used samples.
 
-    `inputs` holds the sheet (`samples`) and for each used sample ``features:<sample_id>:<assay>`` and ``qc:<sample_id>:<assay>``;
-    written are `features.parquet`, `qc.parquet`, `failed.parquet` and `flagged.parquet`.
+    `inputs` holds the sheet (`samples`) and for each used sample ``features:<sample_id>:<assay>`` and ``qc:<sample_id>:<assay>``,
+    and where there are further features of it ``more:<sample_id>:<assay>``; written are `features.parquet`, `qc.parquet`,
+    `failed.parquet` and `flagged.parquet`.
     """
     tables: dict[str, dict[Sample, pd.DataFrame]] = {"features": {}, "qc": {}}
+    further: dict[Sample, pd.DataFrame] = {}
     for name, path in inputs.items():
         kind, _, sample = name.partition(":")
+        sample_id, _, assay = sample.rpartition(":")
         if kind in tables:
-            sample_id, _, assay = sample.rpartition(":")
             tables[kind][sample_id, assay] = read_table(path)
+        elif kind == "more":
+            further[sample_id, assay] = read_table(path)
+    for key, frame in further.items():
+        tables["features"][key] = pd.concat([tables["features"][key], frame], ignore_index=True)
     joined = join_features(read_table(inputs["samples"]), tables["features"], tables["qc"])
     write_table(joined.features, out / "features.parquet")
     write_table(joined.quality, out / "qc.parquet")

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Matrix
 from rabiomarkers.stats.composition import PSEUDOCOUNT, same_total
 from rabiomarkers.stats.exact import INTEGER_LIMIT, rank_sum_counts, rank_sum_probabilities
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.stats.multiplicity import ALPHA
 
 DRAWS = 200
@@ -73,8 +73,7 @@ def posterior_tests(before: pd.DataFrame, after: pd.DataFrame, *, draws: int = D
     ----------
     Fernandes et al. 2014, doi:10.1186/2049-2618-2-15
     """
-    refuse_fewer_than_one(draws, "draws")
-    if len(before) < 2 or before.shape[1] < 2:
+    if len(before) < 2 or before.shape[1] < 2 or draws < 1:
         return pd.DataFrame(np.nan, index=before.columns, columns=list(COLUMNS))
     p_values = untied_p_values(sampled_changes(before, after, draws=draws, seed=seed))
     told = {"p_sampled": p_values.mean(axis=0), "share_significant": (p_values <= ALPHA).mean(axis=0)}

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize.elementwise import find_root
 from scipy.special import chdtri, gammaln, nctdtr, ndtri
 
-from rabiomarkers.stats.guards import refuse_level, refuse_unlike
 from rabiomarkers.stats.arrays import Matrix, Vector
+from rabiomarkers.stats.guards import refuse_level, refuse_unlike
 
 LARGE_T = (
     500.0  # above, the noncentral t is slow and then not a number; its limits are known from here to twelve digits

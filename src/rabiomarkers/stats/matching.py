@@ -7,8 +7,8 @@ from math import factorial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.errors import StatisticsError
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 
 EXACT_PATIENTS = 8  # 40 320 matchings; above, random ones
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rabiomarkers.stats.guards import refuse_level, refuse_unknown, refuse_unlike
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Flags, Integers, Matrix, Vector
+from rabiomarkers.stats.guards import refuse_level, refuse_unknown, refuse_unlike
 from rabiomarkers.stats.paired import ALL_EQUAL, ALL_ZERO, COLUMNS, NO_PAIR, NOT_TESTED, ONE_PAIR
 from rabiomarkers.stats.parametric import LARGEST, t_columns
 from rabiomarkers.stats.random_intercept import (
@@ -121,8 +121,8 @@ def mixed_courses(values: ArrayLike, *, level: float = 0.95, freedom: Freedom = 
     Raises
     ------
     StatisticsError
-        A value is infinite or beyond 1e145, the array has another shape, `level` does not lie between 0 and 1, or `freedom` is another
-        word.
+        A value is infinite or beyond 1e145, the array has another shape, `level` does not lie between 0 and 1, or `freedom` is
+        another word.
 
     References
     ----------

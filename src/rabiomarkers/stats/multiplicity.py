@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
-from rabiomarkers.stats.guards import checked_p_values, refuse_other_index
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Vector
+from rabiomarkers.stats.guards import checked_p_values, refuse_other_index
 from rabiomarkers.tables.changes import CORRECTIONS
 
 SEQUENCE, HOLM, BENJAMINI_HOCHBERG = CORRECTIONS

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
-from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level, refuse_unknown
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Integers, Matrix, Vector
 from rabiomarkers.stats.exact import (
@@ -23,6 +22,7 @@ from rabiomarkers.stats.exact import (
     to_grid,
     walsh_cut,
 )
+from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level, refuse_unknown
 from rabiomarkers.stats.signed_ranks import EXACT_SHIFTS, Zeros, bounds_of_shifts, largest_rejected, signed_rank_p
 
 type Columns = dict[str, Any]

@@ -8,10 +8,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
-from rabiomarkers.stats.guards import refuse_level
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Flags, Integers, Matrix, Vector, Words
 from rabiomarkers.stats.exact import SMALLEST_P, to_grid
+from rabiomarkers.stats.guards import refuse_level
 from rabiomarkers.stats.paired import ALL_EQUAL, ALL_ZERO, COLUMNS, NO_PAIR, NOT_TESTED, ONE_PAIR
 
 LARGEST = 1e145  # beyond, a sum of squares leaves the range of doubles

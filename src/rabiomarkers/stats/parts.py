@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Flags, Matrix, Vector
 from rabiomarkers.stats.composition import median_changes
 from rabiomarkers.stats.exact import SMALLEST_P
+from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level
 from rabiomarkers.stats.multiplicity import ALPHA, benjamini_hochberg
 from rabiomarkers.stats.paired import ALL_ZERO, NO_PAIR, NOT_TESTED, ONE_PAIR, PairedTest, signed_rank_many
 

@@ -13,6 +13,7 @@ from rabiomarkers.stats.arrays import Matrix
 from rabiomarkers.stats.design import columns_of_terms, row_codes
 from rabiomarkers.stats.gower import distance_matrix, gower_matrix
 from rabiomarkers.stats.group_squares import BLOCK, TIE, count_at_least, squares_between
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.stats.relabelling import (
     Codes,
     Labels,
@@ -102,23 +103,27 @@ def permanova(
         One label a sample: labels change hands inside a stratum only. Two samples of one patient are not independent: give the
         patients here, or use `patient_effects.response_effect` where the factor is the same for all samples of a patient.
     permutations, seed
-        Of the random ways.
+        Of the random ways. The order of the samples plays no part.
 
     Raises
     ------
     StatisticsError
-        `distances` is no distance matrix, or a factor has another length or a missing label.
+        `distances` is no distance matrix, a factor has another length or a missing label, or `permutations` is below 1.
 
     References
     ----------
     Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x; Phipson & Smyth 2010, doi:10.2202/1544-6115.1585
     """
-    table = np.asarray(distances, dtype=np.float64)
+    refuse_fewer_than_one(permutations, "random permutations")
+    table = distance_matrix(distances)
     codes = {name: checked_codes(name, labels, len(table)) for name, labels in factors.items()}
     blocks = np.zeros(len(table), dtype=np.int64) if strata is None else checked_codes("strata", strata, len(table))
-    with ThreadPoolExecutor(1) as pool:  # labels are drawn while the distances are checked and turned into products
+    order = _canonical_order(table, [blocks, *codes.values()])
+    table, blocks = table[np.ix_(order, order)], blocks[order]
+    codes = {name: code[order] for name, code in codes.items()}
+    with ThreadPoolExecutor(1) as pool:  # labels are drawn while the distances are turned into products
         drawing = pool.submit(relabelled, list(codes.values()), blocks, permutations=permutations, seed=seed)
-        gram = gower_matrix(distance_matrix(table))
+        gram = gower_matrix(table)
         tried = drawing.result()
     if len(codes) == 1 and _moves(next(iter(codes.values())), blocks):
         (name, code), *_ = codes.items()
@@ -126,10 +131,26 @@ def permanova(
     return _summary(_terms(gram, codes, blocks, tried), gram)
 
 
+def _canonical_order(table: Matrix, codes: Sequence[Codes]) -> Codes:
+    """An order of the samples that does not depend on the one they come in: by their labels, then by their distances.
+
+    Random labels are drawn for places. Samples in another order would have others, and with them another p.
+    """
+    rows = np.sort(table, axis=1)
+    return np.lexsort((*rows.T[::-1], *reversed(codes)))
+
+
 def relabelled(
     factors: Sequence[Codes], strata: Codes, *, permutations: int, seed: int, exact_ways: int = EXACT_WAYS
 ) -> Relabelled:
-    """The rows of `factors` (each of length n) handed out anew inside `strata`, as the codes of `row_codes`."""
+    """The rows of `factors` (each of length n) handed out anew inside `strata`, as the codes of `row_codes`.
+
+    Raises
+    ------
+    StatisticsError
+        `permutations` is below 1.
+    """
+    refuse_fewer_than_one(permutations, "random permutations")
     cells = row_codes(factors, len(strata))
     ways = count_relabellings(cells, strata)
     exact = ways <= exact_ways

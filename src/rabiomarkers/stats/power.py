@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 from scipy.stats import nct
 
-from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Vector
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.stats.multiplicity import ALPHA
 from rabiomarkers.stats.paired import EXACT_FLIPS, sign_flip_many, signed_rank_many
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Integers
 from rabiomarkers.stats.exact import to_grid
+from rabiomarkers.stats.guards import refuse_fewer_than_one
 from rabiomarkers.stats.paired import NOT_TESTED
 
 EXACT_PAIRS = 12  # 479 001 600 orders, counted in a fraction of a second; above, random ones

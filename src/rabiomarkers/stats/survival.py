@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rabiomarkers.stats.guards import refuse_level
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Integers, Vector
+from rabiomarkers.stats.guards import refuse_level
 
 TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))  # what R allows when it asks whether a curve is at one half
 
@@ -55,7 +55,7 @@ def kaplan_meier(durations: ArrayLike, events: ArrayLike, *, level: float = 0.95
     Raises
     ------
     StatisticsError
-        The lengths differ, a duration is negative or infinite, or an event is neither 0 nor 1.
+        The lengths differ, a duration is negative or infinite, an event is neither 0 nor 1, or `level` not between 0 and 1.
 
     References
     ----------
@@ -63,6 +63,7 @@ def kaplan_meier(durations: ArrayLike, events: ArrayLike, *, level: float = 0.95
     """
     from scipy.stats import CensoredData, ecdf
 
+    refuse_level(level)
     known_durations, known_events = _known(durations, events)
     times, place = np.unique(known_durations, return_inverse=True)
     at_time = np.bincount(place, minlength=len(times))

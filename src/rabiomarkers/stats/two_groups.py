@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level
 from rabiomarkers.errors import StatisticsError
 from rabiomarkers.stats.arrays import Integers, Matrix
 from rabiomarkers.stats.exact import to_grid
+from rabiomarkers.stats.guards import refuse_fewer_than_one, refuse_level
 from rabiomarkers.stats.paired import CONSERVATIVE, NOISE, NOT_TESTED
 
 type Columns = dict[str, Any]
@@ -84,7 +84,8 @@ def rank_sum_many(
     Raises
     ------
     StatisticsError
-        A value is infinite, there is not one flag a patient, `level` does not lie between 0 and 1, or `digits` or `draws` is below 1.
+        A value is infinite, there is not one flag a patient, `level` does not lie between 0 and 1, or `digits` or `draws` is below
+        1.
 
     References
     ----------
