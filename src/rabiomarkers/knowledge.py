@@ -58,14 +58,14 @@ def load_pairs(path: Path) -> pd.DataFrame:
 def load_axes(path: Path) -> pd.DataFrame:
     """Which signature speaks for which axis of retinoic acid or peroxidation, and when: ``before`` treatment or as a ``change``.
 
-    Columns: `axis`, `arm`, `signature`, `use`, `words`, `source`.
+    Columns: `axis`, `arm`, `signature`, `use`, `words`, `source`; in the order of the file, which is that of the report.
 
     Raises
     ------
     InputError
         Every row that cannot be used, with its place.
     """
-    return load_table(path, "signatures/axes.csv")
+    return load_table(path, "signatures/axes.csv", as_written=True)
 
 
 def load_rules(path: Path) -> dict[str, dict[str, Any]]:

@@ -78,8 +78,8 @@ def layout_of(name: str) -> Layout:
     )
 
 
-def load_table(path: Path, name: str, *, rules: Sequence[Rule] = ()) -> pd.DataFrame:
-    """The table at `path`, as the schema promises the table `name`, sorted by its key.
+def load_table(path: Path, name: str, *, rules: Sequence[Rule] = (), as_written: bool = False) -> pd.DataFrame:
+    """The table at `path`, as the schema promises the table `name`, sorted by its key, or in the order of the file (`as_written`).
 
     Parameters
     ----------
@@ -108,7 +108,8 @@ def load_table(path: Path, name: str, *, rules: Sequence[Rule] = ()) -> pd.DataF
         )
     texts = pd.DataFrame(list(rows.values()), columns=list(layout.columns), dtype=_DTYPES["text"])
     typed = {column: _typed(texts[column], kind) for column, kind in layout.columns.items()}
-    return pd.DataFrame(typed).sort_values(list(layout.key), ignore_index=True)
+    table = pd.DataFrame(typed)
+    return table if as_written else table.sort_values(list(layout.key), ignore_index=True)
 
 
 def _typed(texts: "pd.Series[str]", kind: Kind) -> pd.Series:

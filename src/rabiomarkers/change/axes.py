@@ -19,6 +19,7 @@ from rabiomarkers.tables.samples import FEATURES
 NOT_SCORED = "not scored in any sample"
 NO_CHANGE = "no patient has both samples"
 QUARTILES = (0.25, 0.5, 0.75)
+EMPTY: Mapping[str, object] = {"n": 0, "estimate": np.nan, "low": np.nan, "high": np.nan, "unit": "rank score"}
 
 
 def axes_table(
@@ -49,21 +50,20 @@ def axes_table(
         places = sorted(scored["compartment"].unique()) or ["tumour"]
         for compartment in places:
             own = scored[scored["compartment"] == compartment]
-            told = _before(own, contrast[0]) if axis["use"] == "before" else _change(changes, axis, compartment)
-            empty = {
-                "n": 0,
-                "estimate": np.nan,
-                "low": np.nan,
-                "high": np.nan,
-                "unit": "rank score",
-                "note": NOT_SCORED,
-            }
             rows.append(
                 {name: axis[name] for name in ("axis", "arm", "signature", "use", "words")}
                 | {"compartment": compartment, "p_value": np.nan, "p_floor": np.nan}
-                | (told if len(own) else empty)
+                | _told(own, changes, axis, compartment, contrast[0])
             )
     return AXES.check(pd.DataFrame(rows)) if rows else AXES.empty()
+
+
+def _told(
+    own: pd.DataFrame, changes: pd.DataFrame, axis: pd.Series, compartment: str, earlier: str
+) -> dict[str, object]:
+    if own.empty:
+        return {**EMPTY, "note": NOT_SCORED}
+    return _before(own, earlier) if axis["use"] == "before" else _change(changes, axis, compartment)
 
 
 def _before(own: pd.DataFrame, earlier: str) -> dict[str, object]:
@@ -79,7 +79,7 @@ def _before(own: pd.DataFrame, earlier: str) -> dict[str, object]:
 def _change(changes: pd.DataFrame, axis: pd.Series, compartment: str) -> dict[str, object]:
     found = changes[(changes["feature"] == axis["signature"]) & (changes["compartment"] == compartment)]
     if found.empty:
-        return {"n": 0, "estimate": np.nan, "low": np.nan, "high": np.nan, "unit": "rank score", "note": NO_CHANGE}
+        return {**EMPTY, "note": NO_CHANGE}
     row = found.iloc[0]
     columns = {
         "n": "n_pairs",
