@@ -49,7 +49,7 @@ def test_states_proteins_and_tumour_types_play_no_part():
     table.loc[1, "kind"], table.loc[2, "modality"], table.loc[3, "compartment"] = "state", "protein", "tumour"
     table["cell_type"] = list("ABCD")
     assert marker_tree(table).types == ("A",)
-    with pytest.raises(CellError, match="no blood cell type"):
+    with pytest.raises(CellError, match="no cell type of blood"):
         marker_tree(table[1:])
 
 

@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rabiomarkers.change.enrichment import enrichment_table
+from rabiomarkers.change.genes import gene_change
+from rabiomarkers.knowledge import load_aliases, load_signatures
+from rabiomarkers.schema import config_path
 from rabiomarkers.stats.moderated import moderated_t_many
 from rabiomarkers.stats.multiplicity import benjamini_hochberg
 from rabiomarkers.stats.paired import signed_rank, signed_rank_many
@@ -77,3 +81,38 @@ def test_over_all_genes_nothing_passes_benjamini_hochberg(change, moderated):
     assert moderated["q_value"].min() > 0.3
     assert ranks.min() > 0.2
     assert moderated.loc[DIRECT_TARGETS, "q_value"].min() > 0.75
+
+
+@pytest.fixture(scope="module")
+def tested(shared_data):
+    """Every gene through the workflow's own path: edgeR's filter, TMM, moderated t; present symbols."""
+    folder = shared_data / "riaz_bms038"
+    aliases = load_aliases(config_path("signatures/gene_aliases.csv"))
+    counts = pd.read_csv(folder / "counts.csv.gz").dropna(subset="symbol").drop(columns="entrez_id")
+    counts = counts.groupby(counts.pop("symbol").map(lambda symbol: aliases.get(symbol, symbol))).sum()
+    samples = pd.read_csv(folder / "samples.csv").query("replicate == 1 and sample_id != 'Pt68_On'")
+    pairs = samples.pivot(index="patient_id", columns="timepoint", values="sample_id").dropna()
+    earlier, later = (counts[pairs[time]].set_axis(pairs.index, axis=1) for time in ("pre", "on"))
+    change = gene_change(earlier, later, scale="counts")
+    genes = change.genes[change.genes["statistic"].notna()]
+    signatures = load_signatures(config_path("signatures/gene_signatures.csv"))
+    return genes.set_index("gene"), enrichment_table(genes, change.deltas, signatures).set_index("signature")
+
+
+def test_with_libraries_on_one_scale_infiltration_rises_and_retinoic_acid_controls_stay(tested):
+    genes, _ = tested
+    assert len(genes) == 16495
+    assert genes.loc["CD8A", "estimate"] == pytest.approx(0.86, abs=0.01)
+    assert genes.loc["CD8A", "p_value"] < 0.01
+    for control in ("CYP26A1", "RARB", "STRA6", "CRABP2", "CYP26B1"):
+        assert control not in genes.index or genes.loc[control, "p_value"] > 0.1
+
+
+def test_signatures_of_infiltration_rise_over_patients_and_the_direct_targets_do_not(tested):
+    _, enriched = tested
+    for name in ("ROH_IMMUNE_SCORE_2017", "TIS_AYERS_2017", "DANAHER_CYTOTOXIC_CELLS"):
+        assert enriched.loc[name, "direction"] == "up"
+        assert enriched.loc[name, "q_value"] < 0.01
+        assert enriched.loc[name, "p_patients"] < 0.01
+    assert enriched.loc["RA_RESPONSE_DIRECT", "p_value"] > 0.5
+    assert enriched.loc["RA_RESPONSE_DIRECT", "p_patients"] > 0.5

@@ -18,12 +18,14 @@ from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
 from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
 from rabiomarkers.tables.table import words
 from tests.support.synthetic_change import POST, PRE, change_rows, delta_tables, explained_tables
+from tests.support.synthetic_genes import gene_tables
 from tests.support.synthetic_models import LATER, model_tables, with_later_facts
 from tests.support.synthetic_response import endpoints_of, response_tables
 from tests.support.synthetic_wholes import community_rows, composition_rows
 
 LATER_TABLES = words(
-    "timeline survival toxicity remarks families singles courses composition community chain links sensitivity shadow_null power"
+    "timeline survival toxicity remarks families singles courses composition community chain links sensitivity shadow_null power "
+    "genes gene_deltas enrichment gene_coverage identity axes"
 )
 FIRST_ENDPOINTS = ("orr", "dcr", "pfs", "adverse_events")
 INJECTION = "<script>alert(1)</script>"
@@ -64,6 +66,7 @@ class Invented:
     taxa: int = 40
     rule_set: str = "recist-1.1"
     first_version: bool = False  # only the tables and columns that the first version wrote
+    odd_sample: str = ""  # what the first tumour sample would fit, so that there is a finding about identity
     note: str = ""  # a free text that ends up wherever a table has room for one
     study: str = "invented-trial"
     missing: frozenset[tuple[str, str]] = field(
@@ -96,6 +99,7 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
         "deltas": deltas,
         "singles": singles,
         **explained_tables(trial, changes, deltas, outcomes),
+        **gene_tables(trial, ledger, changes),
         "composition": composition_rows(trial, _most_pairs(changes)),
         "community": community_rows(ledger, outcomes, trial.note),
         "predictions": predictions,

@@ -85,9 +85,11 @@ IDENTITY = Table(
         "finding": "flag",
         "fits": "text",  # the sample or patient that would fit, where one does
         "note": "text",
+        "p_value": "number",  # of all pairs of the sheet together against re-matched ones; the same in every row of check "pair"
+        "p_floor": "number",
     },
     key=("sample_id", "assay", "check"),
-    may_be_empty=words("value expected found fits note"),
+    may_be_empty=words("value expected found fits note p_value p_floor"),
     allowed={"compartment": COMPARTMENTS},
 )
 """What speaks against a sample being whose it is said to be. A finding takes no sample out: somebody must look."""
