@@ -23,7 +23,13 @@ def test_importing_the_package_takes_less_than_a_fifth_of_a_second():
     assert min(taken) < 0.2
 
 
-@pytest.mark.parametrize("name", ["open_results", "open_study", "run_study", "sensitivity", "simulate_study"])
+FUNCTIONS = [
+    *("choose_signatures", "freeze_reference", "load_signatures", "open_results", "open_study", "run_study"),
+    *("score_samples", "score_signatures", "score_table", "sensitivity", "simulate_study"),
+]
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, "Expression", "Known"])
 def test_the_public_functions_are_there(name):
     assert callable(getattr(ra, name))
     assert getattr(ra, name).__name__ == name
@@ -34,8 +40,7 @@ def test_the_package_knows_its_version():
 
 
 def test_the_public_names_can_be_listed():
-    names = ["open_results", "open_study", "plot", "run_study", "sensitivity", "simulate_study"]
-    assert dir(ra) == ["__version__", *names]
+    assert dir(ra) == sorted(["Expression", "Known", "__version__", "plot", *FUNCTIONS])
 
 
 def test_an_unknown_name_is_an_attribute_error():

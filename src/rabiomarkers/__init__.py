@@ -16,15 +16,23 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "Expression": "rabiomarkers.features.scoring.expression",
+    "Known": "rabiomarkers.features.scoring.expression",
+    "choose_signatures": "rabiomarkers.features.signatures",
+    "freeze_reference": "rabiomarkers.features.scoring.mean_scores",
+    "load_signatures": "rabiomarkers.knowledge",
     "open_results": "rabiomarkers.results",
     "open_study": "rabiomarkers.study",
     "run_study": "rabiomarkers.pipeline",
+    "score_samples": "rabiomarkers.features.scoring.registry",
+    "score_signatures": "rabiomarkers.features.signatures",
+    "score_table": "rabiomarkers.features.scoring.registry",
     "sensitivity": "rabiomarkers.change.sensitivity",
     "simulate_study": "rabiomarkers.simulate.study",
 }
 _MODULES = {"plot": "rabiomarkers.report.plot"}
 
-__all__ = ["__version__", "open_results", "open_study", "plot", "run_study", "sensitivity", "simulate_study"]
+__all__ = ["__version__", *_PUBLIC, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ KNOWLEDGE: Mapping[str, str] = {
     "rules": "signatures/scoring_rules.yaml",
 }
 """What signatures are scored with, by the input it is handed in as."""
+MARKERS = "markers/immune_markers.csv"
 BULK = ("rna_counts", "rna_tpm")
 """Assays whose pieces are one value a gene."""
 
@@ -54,7 +55,7 @@ def _rna(assay: str) -> Assay:
         split_config={"aliases": ALIASES},
         split_parameters=lambda study: {"assay": assay, "annotation": study.settings.annotation},
         score=signatures.signature_step,
-        score_config=KNOWLEDGE,
+        score_config={**KNOWLEDGE, "markers": MARKERS},
         score_parameters=lambda study: {
             "names": list(study.settings.signatures),
             "methods": [method for method in study.settings.expression.methods if method not in COHORT_METHODS],
@@ -62,7 +63,8 @@ def _rna(assay: str) -> Assay:
                 mode="json", include={"minimum_coverage", "minimum_library_size", "minimum_genes"}
             ),
         },
-        score_files=("reference",),
+        score_files=("reference", "profile"),
+        by_compartment=True,
     )
 
 
@@ -86,7 +88,7 @@ ASSAYS: Mapping[str, Assay] = {
         split_config={"aliases": ALIASES},
         piece="{sample_id}.h5ad",
         score=cell_features.cell_step,
-        score_config={"markers": "markers/immune_markers.csv", "signatures": SIGNATURES},
+        score_config={"markers": MARKERS, "signatures": SIGNATURES},
         by_compartment=True,
         score_parameters=lambda study: {"seed": study.settings.seed, **study.settings.cells.model_dump(mode="json")},
     ),

@@ -38,3 +38,16 @@ def test_every_signature_that_ships_has_plain_words():
         names = {row["signature"] for row in csv.DictReader(handle)}
     assert len(names) > 50
     assert [name for name in sorted(names) if not plain(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("feature", "told"),
+    [
+        ("mcp_T_CELLS", "T cells, mean of markers"),
+        ("nnls_T", "T, share of RNA"),
+        ("nnls_residual", "part of the tumour RNA that the profile of cell types does not explain"),
+        ("purity_proxy", "tumour against immune and stromal cells (proxy of purity)"),
+    ],
+)
+def test_the_context_of_bulk_rna_has_plain_words(feature, told):
+    assert plain(feature) == told

@@ -17,12 +17,13 @@ import pandas as pd
 
 from rabiomarkers.errors import SignatureError
 from rabiomarkers.features.expression_quality import expression_quality
+from rabiomarkers.features.immune_context import TUMOUR, context_features, read_profile
 from rabiomarkers.features.scoring.expression import Expression, Known, Scale
 from rabiomarkers.features.scoring.mean_scores import read_reference
 from rabiomarkers.features.scoring.rank_scores import singscore
 from rabiomarkers.features.scoring.registry import METHODS, RANK, score_table
 from rabiomarkers.files import Info, read_table, write_table
-from rabiomarkers.knowledge import load_pairs, load_rules, load_signatures
+from rabiomarkers.knowledge import load_markers, load_pairs, load_rules, load_signatures
 from rabiomarkers.tables.samples import SAMPLE_FEATURES
 
 ONE_SAMPLE = "sample"
@@ -151,15 +152,18 @@ def signature_step(
     minimum_coverage: float,
     minimum_library_size: int,
     minimum_genes: int,
+    compartment: str = TUMOUR,
 ) -> Info:
     """Score one sample's piece (`sample`) with the signature table (`signatures`): `features.parquet` and `qc.parquet`.
 
-    Further inputs: `pairs` and `rules` for the authors' formulas, `reference` for z.
+    Further inputs: `pairs` and `rules` for the authors' formulas, `reference` for z; with `markers` also the immune context, and
+    with `profile` the shares of its types.
     """
     piece = read_table(inputs["sample"])
     scale = piece.attrs["passport"]["scale"]
     expression = piece.set_index("gene")["value"]
-    signatures = choose_signatures(load_signatures(inputs["signatures"]), names)
+    known = load_signatures(inputs["signatures"])
+    signatures = choose_signatures(known, names)
     features = score_signatures(
         expression,
         signatures,
@@ -170,6 +174,16 @@ def signature_step(
         rules=load_rules(inputs["rules"]) if "rules" in inputs else None,
         reference=read_reference(inputs["reference"]) if "reference" in inputs else None,
     )
+    if "markers" in inputs:
+        context = context_features(
+            _one_sample(expression, scale),
+            signatures=known,
+            markers=load_markers(inputs["markers"]),
+            compartment=compartment,
+            profile=read_profile(inputs["profile"]) if "profile" in inputs else None,
+            minimum_coverage=minimum_coverage,
+        )
+        features = SAMPLE_FEATURES.check(pd.concat([features, context], ignore_index=True).sort_values("feature"))
     quality = expression_quality(
         expression, scale=scale, minimum_library_size=minimum_library_size, minimum_genes=minimum_genes
     )

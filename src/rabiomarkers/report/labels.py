@@ -50,6 +50,8 @@ NAMED = {
     "ra_metaboliser_share": "share of taxa handling retinoic acid",
     "ra_metaboliser_balance": "taxa handling retinoic acid, against others",
     "ra_suppressor_share": "share of taxa suppressing retinoic acid",
+    "purity_proxy": "tumour against immune and stromal cells (proxy of purity)",
+    "nnls_residual": "part of the tumour RNA that the profile of cell types does not explain",
     "RA_RESPONSE_CORE": "retinoic-acid target genes, core set",
     "RA_RESPONSE_DIRECT": "direct retinoic-acid target genes",
     "RA_RESPONSE_MACROPHAGE_LIPID_EFFLUX": "retinoid response of macrophages, lipid efflux",
@@ -127,6 +129,9 @@ QUESTIONS = {
     "own pairs against others": "Is a patient's second sample more like the own first one than like that of others?",
 }
 
+CONTEXT = {"mcp": "mean of markers", "nnls": "share of RNA"}
+"""Immune context of bulk RNA: what the beginning of a feature's name means."""
+
 SCALES = {"clr": "centred log-ratio of cell fractions", "fraction": "fraction of all cells"}
 
 
@@ -159,6 +164,8 @@ def _told(name: str) -> str:
     if name in NAMED:
         return NAMED[name]
     first, _, rest = name.partition("_")
+    if first in CONTEXT and rest:
+        return f"{_spoken(rest)}, {CONTEXT[first]}"
     if first in SCALES:
         return CELLS.get(rest, "")
     return f"{_spoken(rest)}, {COLLECTIONS[first]}" if first in COLLECTIONS and rest else ""

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rabiomarkers.errors import InputError, Problem, SignatureError
+from rabiomarkers.errors import InputError, SignatureError
 from rabiomarkers.features.scoring.expression import UNIT_OF_SCALE, Expression, Known, Scored
+from rabiomarkers.features.scoring.gene_files import faults, numbers_of, read_gene_file, repeated_genes
 from rabiomarkers.features.scoring.members import NOTHING_COUNTED, members_of, notes_of
 
 REFERENCE_COLUMNS = ("gene", "mean", "sd")
+REMEDY = "correct the cell, or write the reference again: `freeze_reference(...).to_csv(path, index=False)`"
 FEWEST_IN_REFERENCE = 3
 """Samples of which a standard deviation may be frozen."""
 
@@ -93,40 +95,15 @@ def read_reference(path: Path) -> pd.DataFrame:
     InputError
         Every problem of the file: no CSV, a column that is missing, a gene that occurs twice, a cell that is no number.
     """
-    label = path.name
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        remedy = "write it again with `freeze_reference(...).to_csv(path, index=False)`"
-        told = Problem(file=label, found=f"no readable CSV ({type(error).__name__})", expected="a CSV", remedy=remedy)
-        raise InputError([told]) from None
-    missing = [name for name in REFERENCE_COLUMNS if name not in table.columns]
-    if missing or table.empty:
-        found = f"no column {', '.join(missing)}" if missing else "no rows"
-        expected = f"the columns {', '.join(REFERENCE_COLUMNS)} and a row a gene"
-        raise InputError(
-            [Problem(file=label, row=1, found=found, expected=expected, remedy="write the reference again")]
-        )
-    numbers = table[["mean", "sd"]].apply(pd.to_numeric, errors="coerce").astype("float64")
+    expected = f"the columns {', '.join(REFERENCE_COLUMNS)} and a row a gene"
+    table = read_gene_file(path, expected=expected, remedy=REMEDY, columns=REFERENCE_COLUMNS)
+    numbers = numbers_of(table, ("mean", "sd"))
+    mean, spread = numbers["mean"].to_numpy(), numbers["sd"].to_numpy()
     problems = [
-        *_faults(label, table, "gene", table["gene"].duplicated().to_numpy(), "each gene once"),
-        *_faults(label, table, "mean", ~np.isfinite(numbers["mean"].to_numpy()), "a number"),
-        *_faults(label, table, "sd", ~(np.isfinite(numbers["sd"]) & (numbers["sd"] >= 0)).to_numpy(), "0 or more"),
+        *repeated_genes(path, table, REMEDY),
+        *faults(path, table, "mean", ~np.isfinite(mean), "a number", REMEDY),
+        *faults(path, table, "sd", ~(np.isfinite(spread) & (spread >= 0)), "0 or more", REMEDY),
     ]
     if problems:
         raise InputError(problems)
     return table[["gene"]].join(numbers)
-
-
-def _faults(label: str, table: pd.DataFrame, column: str, wrong: np.ndarray, expected: str) -> list[Problem]:
-    return [
-        Problem(
-            file=label,
-            row=int(row) + 2,  # the header is line 1
-            column=column,
-            found=repr(str(table[column].iloc[row])),
-            expected=expected,
-            remedy="correct the cell, or freeze the reference again",
-        )
-        for row in np.flatnonzero(wrong)[:20]
-    ]

@@ -1,0 +1,250 @@
+"""Which cells a bulk RNA sample holds: marker means, shares against a profile of pure types, and a proxy of its purity.
+
+Every value is that of one sample alone. None is a count of cells: marker means compare one type between samples, never two types
+within a sample; shares are of the RNA and lend to the types of the profile whatever comes of types it lacks.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.features.scoring.expression import Expression, Known, Vector
+from rabiomarkers.features.scoring.gene_files import faults, numbers_of, read_gene_file, repeated_genes
+from rabiomarkers.features.scoring.mean_scores import mean_score
+from rabiomarkers.features.scoring.members import NOTHING_COUNTED
+from rabiomarkers.features.scoring.rank_scores import singscore
+from rabiomarkers.tables.samples import SAMPLE_FEATURES
+
+MARKER_SETS = "MCPCOUNTER_"
+IMMUNE = ("MCPCOUNTER_T_CELLS", "MCPCOUNTER_B_LINEAGE", "MCPCOUNTER_MONOCYTIC_LINEAGE", "DANAHER_CD45")
+STROMA = ("MCPCOUNTER_FIBROBLASTS", "MCPCOUNTER_ENDOTHELIAL_CELLS")
+EPITHELIAL = "tumour_epithelial"
+TUMOUR = "tumour"
+
+GENES_PER_TYPE = 5
+"""Genes a profile and a sample must share for each type that is estimated; with fewer the noise of single genes decides."""
+LARGEST_CONDITION = 100.0
+"""Of the profile's columns at unit length: from here on an error of one percent in the sample may double a share."""
+UNEXPLAINED = "no type of the profile explains any of the sample"
+LARGEST_LOG = 40.0  # no TPM profile of a thousand genes stays below it; logarithms do
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+
+type Row = tuple[str, float, str, str, float, str]  # feature, value, unit, method, coverage, note
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextMethod:
+    """A way to tell cells from bulk RNA, with what must be said beside its numbers."""
+
+    words: str
+    source: str
+    licence: str
+
+
+METHODS_OF_CONTEXT: Mapping[str, ContextMethod] = {
+    "marker mean": ContextMethod(
+        words="mean log2 level of a type's markers; compares samples, not types",
+        source="MCP-counter, doi:10.1186/s13059-016-1070-5",
+        licence="marker lists are facts of the paper; package MCPcounter: GPL-3, own implementation",
+    ),
+    "nnls": ContextMethod(
+        words="shares of the RNA by non-negative least squares against a profile of pure types",
+        source="Abbas et al. 2009, doi:10.1371/journal.pone.0006098; solver of scipy",
+        licence="own implementation; the licence of the profile is that of its source",
+    ),
+    "purity proxy": ContextMethod(
+        words="rank score of epithelial markers less the mean of immune and stromal ones; says which sample has more, no fraction",
+        source="project convention, after the idea of ESTIMATE (doi:10.1038/ncomms3612); its gene lists are not used",
+        licence="no code of others",
+    ),
+}
+
+
+def context_features(
+    expression: Expression,
+    *,
+    signatures: pd.DataFrame,
+    markers: pd.DataFrame,
+    compartment: str = TUMOUR,
+    profile: pd.DataFrame | None = None,
+    minimum_coverage: float = 0.6,
+) -> pd.DataFrame:
+    """The immune context of one sample.
+
+    Parameters
+    ----------
+    expression
+        One sample: counts (taken as CPM) or TPM.
+    signatures
+        All signatures (`knowledge.load_signatures`); the sets of MCP-counter are used.
+    markers
+        Cell markers (`knowledge.load_markers`): those of tumour epithelium.
+    compartment
+        Where the sample comes from; the proxy of purity is one of tumours only.
+    profile
+        `read_profile`; without it there are no shares.
+    minimum_coverage
+        Smallest share of a set's genes that must be measured.
+
+    Returns
+    -------
+    A `SAMPLE_FEATURES` table: ``mcp_<TYPE>`` (log2 CPM or TPM), ``nnls_<type>`` (shares of the RNA, together 1), ``nnls_residual``
+    (what the profile does not explain, as a share of the sample), ``purity_proxy``.
+
+    Raises
+    ------
+    ScaleError
+        The values are logarithms: shares and means of levels need linear values.
+    SignatureError
+        A set lists a gene twice.
+    """
+    rows = _marker_means(expression, signatures, minimum_coverage)
+    if compartment == TUMOUR:
+        rows.append(_purity(expression, signatures, markers, minimum_coverage))
+    if profile is not None:
+        rows += _shares(expression, profile)
+    columns = ["feature", "value", "unit", "method", "coverage", "note"]
+    table = pd.DataFrame(rows, columns=columns).assign(cohort_dependent=False)
+    return SAMPLE_FEATURES.check(table.sort_values("feature", ignore_index=True))
+
+
+def _marker_means(expression: Expression, signatures: pd.DataFrame, minimum_coverage: float) -> list[Row]:
+    """Danaher's sets overlap with these; one family of marker means is enough."""
+    sets = signatures[signatures["signature"].str.startswith(MARKER_SETS)]
+    scored = mean_score(expression, Known(signatures=sets, minimum_coverage=minimum_coverage))
+    return [
+        (f"mcp_{name.removeprefix(MARKER_SETS)}", value, str(scored.unit), "marker mean", share, note)
+        for name, value, share, note in zip(
+            scored.features, scored.values[0], scored.coverage, scored.notes[0], strict=True
+        )
+    ]
+
+
+def _purity(expression: Expression, signatures: pd.DataFrame, markers: pd.DataFrame, minimum_coverage: float) -> Row:
+    epithelial = markers[
+        (markers["cell_type"] == EPITHELIAL) & (markers["modality"] == "rna") & (markers["sign"] == "+")
+    ]
+    parts = {"epithelial": epithelial["hgnc"]} | {
+        part: signatures.loc[signatures["signature"].isin(names), "gene"]
+        for part, names in (("immune", IMMUNE), ("stroma", STROMA))
+    }
+    sets = pd.concat(
+        [pd.DataFrame({"signature": part, "gene": pd.unique(genes)}) for part, genes in parts.items()],
+        ignore_index=True,
+    ).assign(direction=1, weight=1.0)
+    scored = singscore(expression, Known(signatures=sets, minimum_coverage=minimum_coverage))
+    found = dict(zip(scored.features, scored.values[0], strict=True))
+    told = [f"{part}: {note}" for part, note in zip(scored.features, scored.notes[0], strict=True) if note]
+    absent = [f"no gene set for {part}" for part in parts if part not in found]
+    value = np.nan
+    if not absent:
+        value = found["epithelial"] - (found["immune"] + found["stroma"]) / 2
+    coverage = float(scored.coverage.min()) if len(scored.coverage) else 0.0
+    return "purity_proxy", value, "rank score", "purity proxy", coverage, "; ".join([*absent, *told])
+
+
+def _shares(expression: Expression, profile: pd.DataFrame) -> list[Row]:
+    """Shares by non-negative least squares on the common genes, each weighed by one over the root of its level in the profile.
+
+    The weight makes the noise of reads alike in all genes; without it the few genes of highest level would decide.
+    """
+    types = sorted(map(str, profile.columns))
+    common = sorted(set(profile.index) & set(expression.genes))
+    coverage = len(common) / len(profile)
+    pure = profile.loc[common, types].to_numpy(np.float64)
+    mixed = expression.linear[0, expression.genes.get_indexer(pd.Index(common))]
+    reason, condition = _refusal(pure, mixed, types)
+    shares, residual = np.full(len(types), np.nan), np.nan
+    if not reason:
+        shares, residual = _solve(pure, mixed)
+        reason = "" if np.isfinite(shares).all() else UNEXPLAINED
+    told = reason or f"condition number of the profile {condition:.3g}"
+    rows: list[Row] = [
+        (f"nnls_{name}", share, "share of RNA", "nnls", coverage, reason)
+        for name, share in zip(types, shares, strict=True)
+    ]
+    return [*rows, ("nnls_residual", residual, "share of the sample", "nnls", coverage, told)]
+
+
+def _refusal(pure: np.ndarray, mixed: Vector, types: list[str]) -> tuple[str, float]:
+    """Why shares cannot be estimated ("" where they can), and the condition number."""
+    needed = GENES_PER_TYPE * len(types)
+    if len(pure) < needed:
+        return f"{len(pure)} genes of the profile were measured, {needed} are needed for {len(types)} types", np.nan
+    if not np.nansum(mixed) > 0:
+        return NOTHING_COUNTED, np.nan
+    silent = [name for name, total in zip(types, pure.sum(axis=0), strict=True) if not total > 0]
+    if silent:
+        return f"no measured gene of the profile is above 0 in {', '.join(silent)}", np.nan
+    weighted = _weights(pure)[:, None] * pure / pure.sum(axis=0)
+    condition = float(np.linalg.cond(weighted / np.linalg.norm(weighted, axis=0)))
+    if condition > LARGEST_CONDITION:
+        told = f"the profile cannot tell its types apart (condition number {condition:.3g}"
+        return f"{told}, {LARGEST_CONDITION:.0f} is the limit)", condition
+    return "", condition
+
+
+def _weights(pure: np.ndarray) -> Vector:
+    scaled = pure / pure.sum(axis=0) * 1e6
+    return np.asarray(1 / np.sqrt(scaled.mean(axis=1) + 1), dtype=np.float64)
+
+
+def _solve(pure: np.ndarray, mixed: Vector) -> tuple[Vector, float]:
+    """Shares that sum to one, and the norm of what is left over that of the sample; both sides are scaled to a sum of one."""
+    weights = _weights(pure)
+    left = weights[:, None] * pure / pure.sum(axis=0)
+    right = weights * mixed / mixed.sum()
+    found, rest = nnls(left, right)
+    total = float(found.sum())
+    shares = found / total if total > 0 else np.full(len(found), np.nan)
+    return np.asarray(shares, dtype=np.float64), float(rest / np.linalg.norm(right))
+
+
+def read_profile(path: Path) -> pd.DataFrame:
+    """A profile of pure cell types: the column `gene`, then one column a type, TPM or any other linear unit.
+
+    Returns
+    -------
+    Genes (sorted) x types.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file: no CSV, fewer than two types, a gene twice, a cell that is no number of 0 or more, a type in
+        which no gene is above 0, values that look like logarithms.
+    """
+    expected = "a CSV with the column gene and a column of TPM for each of two or more cell types"
+    remedy = "correct the cell, or write the profile again"
+    table = read_gene_file(path, expected=expected, remedy=remedy)
+    types = [str(name) for name in table.columns if name != "gene"]
+    numbers = numbers_of(table, types)
+    values = numbers.to_numpy()
+    problems = repeated_genes(path, table, remedy)
+    if len(types) < 2:
+        found = f"{len(types)} columns of cell types"
+        problems.append(Problem(file=path.name, row=1, found=found, expected=expected, remedy=remedy))
+    for place, name in enumerate(types):
+        if not NAME.fullmatch(name):
+            told = "letters, digits, _ - and . in the name of a type"
+            problems.append(Problem(file=path.name, row=1, found=repr(name), expected=told, remedy="rename the column"))
+        wrong = ~(np.isfinite(values[:, place]) & (values[:, place] >= 0))
+        problems += faults(path, table, name, wrong, "a number of 0 or more", remedy)
+        if not wrong.any() and not values[:, place].sum() > 0:
+            told = "0 in every gene"
+            problems.append(
+                Problem(file=path.name, column=name, found=told, expected="levels of pure cells", remedy=remedy)
+            )
+    if not problems and values.max() <= LARGEST_LOG:
+        told = f"no value above {values.max():.3g}, as logarithms are"
+        undo = "undo the logarithm: shares of a mixture add up in linear values only"
+        problems.append(Problem(file=path.name, found=told, expected="TPM or another linear unit", remedy=undo))
+    if problems:
+        raise InputError(problems)
+    return numbers.set_axis(pd.Index(table["gene"], name="gene"), axis=0).sort_index()

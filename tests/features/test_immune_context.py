@@ -1,0 +1,287 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import lsq_linear
+
+from rabiomarkers.errors import InputError, ScaleError
+from rabiomarkers.features.immune_context import METHODS_OF_CONTEXT, UNEXPLAINED, context_features, read_profile
+from rabiomarkers.features.scoring.expression import Expression
+from rabiomarkers.features.signatures import signature_step
+from rabiomarkers.files import read_table, write_table
+from rabiomarkers.knowledge import load_markers, load_signatures
+from rabiomarkers.schema import config_path
+
+SIGNATURES = load_signatures(config_path("signatures/gene_signatures.csv"))
+MARKERS = load_markers(config_path("markers/immune_markers.csv"))
+TYPES = ("B", "T", "myeloid")
+GENES = [f"G{place:03d}" for place in range(60)]
+
+
+def profile(seed=1) -> pd.DataFrame:
+    """Three types, twenty genes of each an order above the others."""
+    levels = np.random.default_rng(seed).gamma(2.0, 20.0, (60, 3))
+    for place in range(3):
+        levels[20 * place : 20 * place + 20, place] *= 30
+    return pd.DataFrame(levels, index=pd.Index(GENES, name="gene"), columns=list(TYPES))
+
+
+def sample(values: pd.Series, scale="tpm") -> Expression:
+    return Expression(
+        values=values.to_numpy(np.float64)[None, :], samples=pd.Index(["S"]), genes=values.index, scale=scale
+    )
+
+
+def context(expression, **options) -> pd.DataFrame:
+    return context_features(expression, signatures=SIGNATURES, markers=MARKERS, **options).set_index("feature")
+
+
+def mixture(shares, levels) -> pd.Series:
+    """Shares of RNA: each type's profile counts as one library."""
+    return ((levels / levels.sum()) @ np.asarray(shares)) * 1e6
+
+
+def everything(seed=2) -> pd.Series:
+    """A whole transcriptome that holds every gene of the tables."""
+    genes = sorted({*SIGNATURES["gene"], *MARKERS["hgnc"], *(f"X{place}" for place in range(2_000))} - {"-"})
+    return pd.Series(np.random.default_rng(seed).gamma(0.7, 40, len(genes)), index=genes)
+
+
+# --- marker means ---------------------------------------------------------------------------------------------------
+
+
+def test_a_marker_mean_is_the_mean_of_the_log_levels_of_the_markers():
+    values = everything()
+    genes = SIGNATURES.loc[SIGNATURES["signature"] == "MCPCOUNTER_T_CELLS", "gene"]
+    found = context(sample(values)).loc["mcp_T_CELLS"]
+    assert found["value"] == pytest.approx(np.log2(values[genes] + 1).mean(), rel=1e-12)
+    assert (found["unit"], found["method"], found["coverage"]) == ("log2 TPM", "marker mean", 1.0)
+
+
+def test_all_ten_populations_are_there():
+    found = context(sample(everything()))
+    assert sum(name.startswith("mcp_") for name in found.index) == 10
+
+
+def test_a_population_whose_markers_were_not_measured_is_absent_and_names_them():
+    genes = SIGNATURES.loc[SIGNATURES["signature"] == "MCPCOUNTER_NK_CELLS", "gene"]
+    found = context(sample(everything().drop(genes))).loc["mcp_NK_CELLS"]
+    assert np.isnan(found["value"])
+    assert found["note"].startswith("0 of 9 genes were measured, 60% are needed; absent: ")
+
+
+# --- shares ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0.02, 1.0), min_size=3, max_size=3), st.floats(0.01, 100.0))
+def test_a_mixture_gives_back_its_shares_whatever_its_depth(parts, depth):
+    shares = np.array(parts) / sum(parts)
+    found = context(sample(mixture(shares, profile()) * depth), profile=profile())
+    assert found.loc[[f"nnls_{name}" for name in TYPES], "value"].to_numpy() == pytest.approx(shares, abs=1e-8)
+    assert found.loc["nnls_residual", "value"] == pytest.approx(0, abs=1e-7)
+
+
+def test_shares_equal_those_of_another_solver():
+    rng = np.random.default_rng(5)
+    levels = profile()
+    mixed = mixture([0.7, 0.3, 0.0], levels) * rng.lognormal(0, 0.3, 60)
+    scaled = levels.to_numpy() / levels.to_numpy().sum(axis=0)
+    weights = 1 / np.sqrt(scaled.mean(axis=1) * 1e6 + 1)
+    right = weights * (mixed / mixed.sum()).to_numpy()
+    other = lsq_linear(weights[:, None] * scaled, right, bounds=(0, np.inf), method="bvls")
+    found = context(sample(mixed), profile=levels)
+    assert found.loc[[f"nnls_{name}" for name in TYPES], "value"].to_numpy() == pytest.approx(
+        other.x / other.x.sum(), abs=1e-9
+    )
+    assert found.loc["nnls_residual", "value"] == pytest.approx(
+        np.sqrt(2 * other.cost) / np.linalg.norm(right), abs=1e-9
+    )
+
+
+def test_shares_sum_to_one_and_are_never_negative():
+    found = context(sample(everything().iloc[:60].set_axis(GENES)), profile=profile())
+    shares = found.loc[[f"nnls_{name}" for name in TYPES], "value"]
+    assert shares.sum() == pytest.approx(1)
+    assert (shares >= 0).all()
+
+
+def test_the_order_of_genes_and_types_plays_no_part():
+    mixed, levels = mixture([0.2, 0.5, 0.3], profile()), profile()
+    turned = context(sample(mixed[::-1]), profile=levels.iloc[::-1, ::-1])
+    pd.testing.assert_frame_equal(turned, context(sample(mixed), profile=levels))
+
+
+def test_types_that_are_alike_are_refused_with_the_condition_number():
+    levels = profile().assign(T_again=lambda frame: frame["T"] * 1.0001)
+    found = context(sample(mixture([0.2, 0.5, 0.3], profile())), profile=levels)
+    assert found.loc["nnls_T", "note"].startswith("the profile cannot tell its types apart (condition number ")
+    assert found.loc[found.index.str.startswith("nnls"), "value"].isna().all()
+
+
+def test_too_few_common_genes_are_refused():
+    found = context(sample(mixture([0.2, 0.5, 0.3], profile()).iloc[:14]), profile=profile())
+    assert found.loc["nnls_B", "note"] == "14 genes of the profile were measured, 15 are needed for 3 types"
+
+
+def test_a_type_without_any_of_its_genes_is_named():
+    levels = profile()
+    levels["B"] = np.where(np.arange(60) < 30, levels["B"], 0.0)
+    found = context(sample(mixture([0.2, 0.5, 0.3], profile()).iloc[30:]), profile=levels)
+    assert found.loc["nnls_T", "note"] == "no measured gene of the profile is above 0 in B"
+
+
+def test_a_sample_of_which_the_profile_explains_nothing_is_told():
+    levels = profile()
+    levels.loc[GENES[59]] = 0.0
+    only = pd.Series(0.0, index=GENES)
+    only[GENES[59]] = 100.0
+    found = context(sample(only), profile=levels)
+    assert found.loc["nnls_T", "note"] == UNEXPLAINED
+    assert found.loc["nnls_residual", "value"] == pytest.approx(1)
+
+
+def test_the_residual_rises_with_what_the_profile_does_not_know():
+    mixed = mixture([0.2, 0.5, 0.3], profile())
+    strange = mixed.copy()
+    strange.iloc[:5] += mixed.sum() / 5
+    clean, odd = (context(sample(one), profile=profile()).loc["nnls_residual", "value"] for one in (mixed, strange))
+    assert odd > 0.5 > 1e-6 > clean
+
+
+# --- purity ---------------------------------------------------------------------------------------------------------
+
+
+def test_purity_rises_with_epithelial_genes_and_falls_with_immune_ones():
+    values = everything()
+    epithelial = ["EPCAM", "KRT8", "KRT18", "KRT19", "CDH1"]
+    immune = SIGNATURES.loc[SIGNATURES["signature"] == "MCPCOUNTER_T_CELLS", "gene"]
+    plain, pure, inflamed = (
+        context(sample(one)).loc["purity_proxy", "value"]
+        for one in (
+            values,
+            values.mask(values.index.isin(epithelial), 1e5),
+            values.mask(values.index.isin(immune), 1e5),
+        )
+    )
+    assert inflamed < plain < pure
+
+
+def test_purity_is_the_rank_of_epithelium_less_the_mean_of_immune_and_stroma():
+    values = everything()
+    ranks = values.rank() - 1
+
+    def score(genes):
+        """singscore by hand: the mean rank between the lowest and the highest possible."""
+        low = (len(genes) - 1) / 2
+        return (ranks[genes].mean() - low) / (len(values) - len(genes))
+
+    sets = {
+        "epithelial": ["CDH1", "EPCAM", "ESR1", "GATA3", "KRT18", "KRT19", "KRT7", "KRT8"],
+        "immune": _genes("MCPCOUNTER_T_CELLS", "MCPCOUNTER_B_LINEAGE", "MCPCOUNTER_MONOCYTIC_LINEAGE", "DANAHER_CD45"),
+        "stroma": _genes("MCPCOUNTER_FIBROBLASTS", "MCPCOUNTER_ENDOTHELIAL_CELLS"),
+    }
+    by_hand = score(sets["epithelial"]) - (score(sets["immune"]) + score(sets["stroma"])) / 2
+    assert context(sample(values)).loc["purity_proxy", "value"] == pytest.approx(by_hand, abs=1e-12)
+
+
+def _genes(*names):
+    return sorted(set(SIGNATURES.loc[SIGNATURES["signature"].isin(names), "gene"]))
+
+
+def test_blood_has_no_purity():
+    assert "purity_proxy" not in context(sample(everything()), compartment="blood").index
+
+
+def test_purity_without_epithelial_genes_is_absent_with_the_part_that_lacks():
+    found = context(sample(everything().drop(["EPCAM", "KRT8", "KRT18", "KRT19", "CDH1"]))).loc["purity_proxy"]
+    assert np.isnan(found["value"])
+    assert found["note"].startswith("epithelial: 3 of 8 genes were measured")
+
+
+# --- scales ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_library_of_another_depth_has_the_same_context():
+    counts = everything().round()
+    pd.testing.assert_frame_equal(context(sample(counts, "counts")), context(sample(counts * 7, "counts")))
+
+
+def test_logarithms_are_refused():
+    with pytest.raises(ScaleError, match="needs counts or TPM"):
+        context(sample(np.log2(everything() + 1), "log"))
+
+
+def test_a_sample_in_which_nothing_was_counted_has_no_context_but_reasons():
+    levels = pd.concat([profile().iloc[:, 0] * 0, everything() * 0])
+    found = context(sample(levels, "counts"), profile=profile())
+    assert found["value"].isna().all()
+    assert (found["note"] != "").all()
+
+
+def test_every_method_tells_its_licence():
+    assert {"marker mean", "nnls", "purity proxy"} == set(METHODS_OF_CONTEXT)
+    assert all(method.licence and method.source for method in METHODS_OF_CONTEXT.values())
+    assert set(context(sample(everything()), profile=profile())["method"]) == set(METHODS_OF_CONTEXT)
+
+
+# --- the profile's file ---------------------------------------------------------------------------------------------
+
+
+def test_a_profile_is_read_as_it_was_written(tmp_path):
+    profile().to_csv(tmp_path / "profile.csv")
+    pd.testing.assert_frame_equal(read_profile(tmp_path / "profile.csv"), profile())
+
+
+def test_every_problem_of_a_profile_is_told_at_once(tmp_path):
+    path = tmp_path / "profile.csv"
+    path.write_text("gene,T cell,B,none\nA,100,-1,0\nA,x,200,0\n,3,4,0\n")
+    with pytest.raises(InputError) as told:
+        read_profile(path)
+    assert {(problem.row, problem.column, problem.found) for problem in told.value.problems} == {
+        (3, "gene", "'A'"),
+        (4, "gene", "''"),
+        (1, None, "'T cell'"),
+        (3, "T cell", "'x'"),
+        (2, "B", "'-1'"),
+        (None, "none", "0 in every gene"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("gene,T\nA,100\n", "1 columns of cell types"),
+        ("symbol,T,B\nA,100,1\n", "no column gene"),
+        ("gene,T,B\n", "no rows"),
+        ("gene,T,B\nA,12.5,1\nB,3,9\n", "no value above 12.5, as logarithms are"),
+    ],
+)
+def test_a_file_that_is_no_profile_is_refused(tmp_path, text, found):
+    path = tmp_path / "profile.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=found):
+        read_profile(path)
+
+
+def test_the_step_adds_the_context_where_it_is_given_markers(tmp_path):
+    piece = everything().rename_axis("gene").rename("value").reset_index()
+    piece.attrs["passport"] = {"scale": "tpm"}
+    write_table(piece, tmp_path / "sample.parquet")
+    genes = piece["gene"].iloc[:60]
+    profile().set_axis(pd.Index(genes, name="gene"), axis=0).to_csv(tmp_path / "profile.csv")
+    inputs = {"sample": tmp_path / "sample.parquet", "signatures": config_path("signatures/gene_signatures.csv")}
+    options = {
+        "names": ["CYT_ROONEY_2015"],
+        "methods": ["rank"],
+        "minimum_coverage": 0.6,
+        "minimum_library_size": 0,
+        "minimum_genes": 10,
+    }
+    beside = {"markers": config_path("markers/immune_markers.csv"), "profile": tmp_path / "profile.csv"}
+    signature_step(inputs, tmp_path, **options)
+    assert read_table(tmp_path / "features.parquet")["feature"].tolist() == ["CYT_ROONEY_2015"]
+    signature_step(inputs | beside, tmp_path, **options)
+    names = read_table(tmp_path / "features.parquet")["feature"].tolist()
+    assert names == sorted(names)
+    assert {"CYT_ROONEY_2015", "mcp_T_CELLS", "nnls_T", "nnls_residual", "purity_proxy"} <= set(names)
