@@ -16,6 +16,7 @@ from rabiomarkers.study import Study
 type Parameters = Callable[[Study], dict[str, Any]]
 
 ALIASES = "signatures/gene_aliases.csv"
+ENSEMBL = "signatures/ensembl_genes.csv"
 SIGNATURES = "signatures/gene_signatures.csv"
 KNOWLEDGE: Mapping[str, str] = {
     "signatures": SIGNATURES,
@@ -42,18 +43,24 @@ class Assay:
     split_config: Mapping[str, str] = field(default_factory=dict)
     split_columns: tuple[str, ...] = ()
     split_parameters: Parameters = lambda study: {}
+    split_files: tuple[str, ...] = ()  # keys of `expression` whose files go along where the study names them
     score_config: Mapping[str, str] = field(default_factory=dict)
     score_columns: tuple[str, ...] = ()
     score_parameters: Parameters = lambda study: {}
     by_compartment: bool = False  # whether scoring asks where the sample comes from
-    score_files: tuple[str, ...] = ()  # keys of `expression` whose files go along where the study names them
+    score_files: tuple[str, ...] = ()
 
 
 def _rna(assay: str) -> Assay:
     return Assay(
         split=expression.split_expression,
-        split_config={"aliases": ALIASES},
-        split_parameters=lambda study: {"assay": assay, "annotation": study.settings.annotation},
+        split_config={"aliases": ALIASES, "ensembl": ENSEMBL},
+        split_files=("gene_names", "transcripts"),
+        split_parameters=lambda study: {
+            "assay": assay,
+            "annotation": study.settings.annotation,
+            "tpm_files": study.settings.expression.tpm_files,
+        },
         score=signatures.signature_step,
         score_config={**KNOWLEDGE, "markers": MARKERS},
         score_parameters=lambda study: {
@@ -85,7 +92,8 @@ ASSAYS: Mapping[str, Assay] = {
     "rna_tpm": _rna("rna_tpm"),
     "sc_counts": Assay(
         split=cells.split_cells,
-        split_config={"aliases": ALIASES},
+        split_config={"aliases": ALIASES, "ensembl": ENSEMBL},
+        split_files=("gene_names",),
         piece="{sample_id}.h5ad",
         score=cell_features.cell_step,
         score_config={"markers": MARKERS, "signatures": SIGNATURES},

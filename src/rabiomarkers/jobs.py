@@ -39,7 +39,12 @@ def read_job(study: Study, file: SampleFile) -> Job:
     return Job(
         name=f"read {file.label}",
         step=assay.split,
-        inputs={"matrix": file.path, **_config(assay.split_config), **_beside(file, assay.split_columns)},
+        inputs={
+            "matrix": file.path,
+            **_config(assay.split_config),
+            **_beside(file, assay.split_columns),
+            **_named(study, assay.split_files),
+        },
         parameters={"label": file.label, "sample_ids": list(file.sample_ids), **assay.split_parameters(study)},
         sample_ids=file.sample_ids,
     )
@@ -54,8 +59,11 @@ def pieces(file: SampleFile, read: StepResult) -> dict[str, Path]:
 def score_jobs(study: Study, file: SampleFile, read: StepResult) -> list[Job]:
     """Score each piece of the file."""
     assay: Assay = ASSAYS[file.assay]
-    named = {key: path for key, path in study.expression_files.items() if key in assay.score_files}
-    beside = {**_config(assay.score_config), **_beside(file, assay.score_columns), **named}
+    beside = {
+        **_config(assay.score_config),
+        **_beside(file, assay.score_columns),
+        **_named(study, assay.score_files),
+    }
     place = {"compartment": file.compartment} if assay.by_compartment else {}
     parameters = assay.score_parameters(study) | place
     return [
@@ -138,6 +146,11 @@ def _config(files: Mapping[str, str]) -> dict[str, Path]:
 def _beside(file: SampleFile, columns: tuple[str, ...]) -> dict[str, Path]:
     """The files that the sheet names beside the file itself."""
     return {column: path for column in columns if (path := getattr(file, column)) is not None}
+
+
+def _named(study: Study, keys: tuple[str, ...]) -> dict[str, Path]:
+    """The files that `expression` of `study.yaml` names, by key."""
+    return {key: path for key, path in study.expression_files.items() if key in keys}
 
 
 def response_job(study: Study, tables: Mapping[str, Path]) -> Job:

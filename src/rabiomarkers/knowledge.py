@@ -109,6 +109,17 @@ def load_aliases(path: Path) -> "pd.Series[str]":
     ]
 
 
+def load_ensembl(path: Path) -> "pd.Series[str]":
+    """Ensembl gene id without version (index) -> gene symbol: the coding genes of GENCODE, and others of our own tables.
+
+    Raises
+    ------
+    InputError
+        Every row that cannot be used, with its place.
+    """
+    return load_table(path, "signatures/ensembl_genes.csv").set_index("ensembl_gene_id")["symbol"]
+
+
 def load_markers(path: Path) -> pd.DataFrame:
     """Markers of cell types and states, one row a cell type, marker and modality, sorted by them.
 

@@ -233,7 +233,7 @@ def test_salmon_transcripts_are_summed_to_genes(write):
 
 def test_a_salmon_file_is_one_sample_and_needs_symbols(write):
     path = write(QUANT + "ENST00000311234.5\t900\t700\t1000000\t10\n", "quant.sf")
-    assert "Ensembl ids" in str(problems_of(path, sample_ids=["S1"])[0])
+    assert "transcripts without their gene in 1 of 1 names" in str(problems_of(path, sample_ids=["S1"])[0])
     assert "one sample for each quant.sf" in str(problems_of(path)[0])
 
 

@@ -15,8 +15,8 @@ from scipy import sparse
 from rabiomarkers.files import Info, write_cells
 from rabiomarkers.ingest.annotated import check_hdf5, gene_names, open_annotated
 from rabiomarkers.ingest.findings import Findings, named
+from rabiomarkers.ingest.gene_tables import GeneNames, gene_names_of, recognise
 from rabiomarkers.ingest.matrix import check_present
-from rabiomarkers.ingest.symbols import check_symbols, harmonise
 from rabiomarkers.knowledge import load_aliases
 
 if TYPE_CHECKING:
@@ -27,7 +27,14 @@ TENX_KEYS = {"barcodes", "data", "indices", "indptr", "shape"}
 DAMAGED = (OSError, EOFError, KeyError, ValueError, IndexError, TypeError, zlib.error, gzip.BadGzipFile)
 
 
-def read_single_cells(path: Path, *, label: str, sample_ids: Sequence[str], aliases: pd.Series) -> dict[str, "AnnData"]:
+def read_single_cells(
+    path: Path,
+    *,
+    label: str,
+    sample_ids: Sequence[str],
+    aliases: pd.Series,
+    ensembl: GeneNames | None = None,
+) -> dict[str, "AnnData"]:
     """The raw counts of each sample's cells.
 
     Parameters
@@ -41,6 +48,8 @@ def read_single_cells(path: Path, *, label: str, sample_ids: Sequence[str], alia
         The samples to take.
     aliases
         Alias (index) -> HGNC symbol.
+    ensembl
+        Ensembl gene id -> symbol (`gene_tables`). An id that it does not know stays a gene under that id.
 
     Returns
     -------
@@ -58,25 +67,31 @@ def read_single_cells(path: Path, *, label: str, sample_ids: Sequence[str], alia
     data = _open(path, findings)
     counts, var = _raw_counts(data, findings)
     rows = _rows(data.obs, sample_ids, findings)
-    names = gene_names(var)
-    check_symbols(names, aliases, findings)
+    genes, facts = recognise(gene_names(var), aliases, findings, gene_names=ensembl)
     findings.raise_if_any()
-    genes = harmonise(names, aliases)
     summed = sparse.csr_matrix(counts @ genes.indicator().T, dtype=np.float32)
     summed.sort_indices()
     pieces = {}
     for sample in sample_ids:
         obs = pd.DataFrame(index=pd.Index(data.obs_names[rows[sample]].astype(str), name=None))
         piece = AnnData(X=summed[rows[sample]], obs=obs, var=pd.DataFrame(index=genes.symbols))
-        piece.uns["passport"] = {"scale": "counts", "declared": "sc_counts", "cells": piece.n_obs, **genes.facts()}
+        piece.uns["passport"] = {"scale": "counts", "declared": "sc_counts", "cells": piece.n_obs} | facts
         pieces[sample] = piece
     return pieces
 
 
 def split_cells(inputs: Mapping[str, Path], out: Path, *, label: str, sample_ids: list[str]) -> Info:
-    """`matrix`, `aliases` -> `<sample_id>.h5ad` of each sample; tells how many cells each has."""
-    aliases = load_aliases(inputs["aliases"])
-    pieces = read_single_cells(inputs["matrix"], label=label, sample_ids=sample_ids, aliases=aliases)
+    """`matrix`, `aliases` -> `<sample_id>.h5ad` of each sample; tells how many cells each has.
+
+    Further inputs: `ensembl` (the table of gene ids that ships) or `gene_names` (the study's own).
+    """
+    pieces = read_single_cells(
+        inputs["matrix"],
+        label=label,
+        sample_ids=sample_ids,
+        aliases=load_aliases(inputs["aliases"]),
+        ensembl=gene_names_of(inputs),
+    )
     for sample, piece in pieces.items():
         write_cells(piece, out / f"{sample}.h5ad")
     passport = pieces[sample_ids[0]].uns["passport"]

@@ -1,7 +1,7 @@
 """Bulk gene expression: genes x samples tables, `.h5ad` and salmon's `quant.sf`, cut into one piece a sample."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,11 @@ import pandas as pd
 from rabiomarkers.files import Info, write_table
 from rabiomarkers.ingest.annotated import gene_names, open_annotated, sample_names
 from rabiomarkers.ingest.delimited import HDF5, Delimited, read_delimited
-from rabiomarkers.ingest.findings import Findings
+from rabiomarkers.ingest.findings import Findings, named
+from rabiomarkers.ingest.gene_tables import GeneNames, gene_names_of, read_transcripts, recognise, without_version
 from rabiomarkers.ingest.matrix import check_not_negative, check_present, number_columns
-from rabiomarkers.ingest.passport import Look, check_expression, expression_scale, look
-from rabiomarkers.ingest.symbols import check_symbols, harmonise, symbol_column
+from rabiomarkers.ingest.passport import DONE, Look, TpmFiles, check_expression, expression_scale, look, to_tpm
+from rabiomarkers.ingest.symbols import symbol_column
 from rabiomarkers.knowledge import load_aliases
 
 SALMON = ("Name", "Length", "EffectiveLength", "TPM", "NumReads")
@@ -28,6 +29,7 @@ class _Matrix:
     values: pd.DataFrame
     column: str | None
     estimated: bool = False
+    quantified: bool = False  # by salmon, whose columns say what they hold
 
 
 def read_expression(
@@ -38,6 +40,9 @@ def read_expression(
     sample_ids: Sequence[str],
     aliases: pd.Series,
     annotation: str = "undeclared",
+    gene_names: GeneNames | None = None,
+    transcripts: "pd.Series[str] | None" = None,
+    tpm_files: TpmFiles = "tpm",
 ) -> dict[str, pd.DataFrame]:
     """The expression of each sample.
 
@@ -57,11 +62,17 @@ def read_expression(
         Alias (index) -> HGNC symbol.
     annotation
         Which gene annotation was used, in words.
+    gene_names
+        Ensembl gene id -> symbol (`gene_tables`). An id that it does not know stays a gene under that id.
+    transcripts
+        Transcript id -> gene, for a `quant.sf` whose transcripts do not carry their gene in their names.
+    tpm_files
+        What a file of `rna_tpm` holds: TPM, FPKM (made TPM by their sum) or log2(TPM + 1) (undone).
 
     Returns
     -------
     By sample id: `gene` (HGNC symbol, sorted, each once: the values of one gene are summed) and `value`; `attrs["passport"]` says
-    what was found. Genes without a symbol are left out and counted there. Counts with fractions, as quantifiers estimate
+    what was found and done. Genes without a name are left out and counted there. Counts with fractions, as quantifiers estimate
     them, stay as they are; the passport says `estimated`.
 
     Raises
@@ -70,13 +81,15 @@ def read_expression(
         Every problem of the file.
     """
     findings = Findings(label)
-    matrix = _open(path, assay, sample_ids, findings)
-    check_symbols(matrix.names, aliases, findings, column=matrix.column)
-    looks = _check_values(matrix, assay, findings)
+    matrix = _open(path, assay, sample_ids, findings, transcripts)
+    genes, facts = recognise(matrix.names, aliases, findings, gene_names=gene_names, column=matrix.column)
+    held: TpmFiles = tpm_files if assay == "rna_tpm" and not matrix.quantified else "tpm"
+    matrix, looks = _on_scale(matrix, assay, held, findings)
     findings.raise_if_any()
-    genes = harmonise(matrix.names, aliases)
     summed = genes.indicator() @ matrix.values[list(sample_ids)].to_numpy()
-    shared = {"scale": SCALES[assay], "declared": assay, "annotation": annotation, **genes.facts()}
+    shared = {"scale": SCALES[assay], "declared": assay, "annotation": annotation, **facts}
+    if held != "tpm":
+        shared |= {"file_holds": held, "done": DONE[held]}
     pieces = {}
     for position, sample in enumerate(sample_ids):
         piece = pd.DataFrame({"gene": genes.symbols, "value": summed[:, position]})
@@ -86,6 +99,18 @@ def read_expression(
         }
         pieces[sample] = piece
     return pieces
+
+
+def _on_scale(matrix: _Matrix, assay: str, held: TpmFiles, findings: Findings) -> tuple[_Matrix, dict[str, Look]]:
+    """The matrix as counts or TPM, and how its samples look; what is negative or on another scale is noted."""
+    if held == "tpm" or not np.isfinite(matrix.values.to_numpy()).all():  # cells that are no numbers are noted already
+        return matrix, _check_values(matrix, assay, findings) if held == "tpm" else {}
+    samples = [str(name) for name in matrix.values.columns]
+    if held == "fpkm":
+        check_not_negative(matrix.values, findings, what="FPKM")
+    tpm = to_tpm(matrix.values.to_numpy(np.float64), samples, held, findings)
+    values = pd.DataFrame(tpm, index=matrix.values.index, columns=matrix.values.columns)
+    return replace(matrix, values=values), {name: look(values[name]) for name in samples}
 
 
 def _check_values(matrix: _Matrix, assay: str, findings: Findings) -> dict[str, Look]:
@@ -99,12 +124,29 @@ def _check_values(matrix: _Matrix, assay: str, findings: Findings) -> dict[str, 
 
 
 def split_expression(
-    inputs: Mapping[str, Path], out: Path, *, label: str, assay: str, sample_ids: list[str], annotation: str
+    inputs: Mapping[str, Path],
+    out: Path,
+    *,
+    label: str,
+    assay: str,
+    sample_ids: list[str],
+    annotation: str,
+    tpm_files: TpmFiles = "tpm",
 ) -> Info:
-    """`matrix`, `aliases` -> `<sample_id>.parquet` of each sample; tells what the matrix is."""
-    aliases = load_aliases(inputs["aliases"])
+    """`matrix`, `aliases` -> `<sample_id>.parquet` of each sample; tells what the matrix is.
+
+    Further inputs: `ensembl` (the table of gene ids that ships) or `gene_names` (the study's own), `transcripts`.
+    """
     pieces = read_expression(
-        inputs["matrix"], label=label, assay=assay, sample_ids=sample_ids, aliases=aliases, annotation=annotation
+        inputs["matrix"],
+        label=label,
+        assay=assay,
+        sample_ids=sample_ids,
+        aliases=load_aliases(inputs["aliases"]),
+        annotation=annotation,
+        gene_names=gene_names_of(inputs),
+        transcripts=read_transcripts(inputs["transcripts"]) if "transcripts" in inputs else None,
+        tpm_files=tpm_files,
     )
     for sample, piece in pieces.items():
         write_table(piece, out / f"{sample}.parquet")
@@ -112,14 +154,16 @@ def split_expression(
     return {key: value for key, value in passport.items() if key not in ("estimated", "total")}
 
 
-def _open(path: Path, assay: str, sample_ids: Sequence[str], findings: Findings) -> _Matrix:
+def _open(
+    path: Path, assay: str, sample_ids: Sequence[str], findings: Findings, transcripts: "pd.Series[str] | None"
+) -> _Matrix:
     if path.is_file():
         with path.open("rb") as handle:
             if handle.read(len(HDF5)) == HDF5:
                 return _annotated(path, sample_ids, findings)
     table = read_delimited(path, label=findings.file)
     if set(SALMON) <= set(table.header):
-        return _salmon(table, assay, sample_ids, findings)
+        return _salmon(table, assay, sample_ids, findings, transcripts)
     genes = symbol_column(table.header)
     header = [name for position, name in enumerate(table.header) if position != genes]
     _check_not_transposed(table, header, sample_ids, findings)
@@ -152,8 +196,14 @@ def _check_not_transposed(
     )
 
 
-def _salmon(table: Delimited, assay: str, sample_ids: Sequence[str], findings: Findings) -> _Matrix:
-    """One sample; GENCODE names its transcripts ``ENST|ENSG|..|..|name|SYMBOL|..``: the sixth part is the gene."""
+def _salmon(
+    table: Delimited,
+    assay: str,
+    sample_ids: Sequence[str],
+    findings: Findings,
+    transcripts: "pd.Series[str] | None",
+) -> _Matrix:
+    """One sample; its transcripts are summed by gene when the names are harmonised."""
     if len(sample_ids) > 1:
         findings.add(
             f"a salmon quant.sf, named by {len(sample_ids)} samples",
@@ -161,15 +211,48 @@ def _salmon(table: Delimited, assay: str, sample_ids: Sequence[str], findings: F
             "give each sample its own file in samples.csv",
         )
         findings.raise_if_any()
-    names = table.frame(text=[table.header.index("Name")]).iloc[:, 0]
-    parts = names.str.split("|", n=6, expand=True).reindex(columns=range(6))
+    names = table.frame(text=[table.header.index("Name")]).iloc[:, 0].str.strip()
     column = "NumReads" if assay == "rna_counts" else "TPM"
     return _Matrix(
-        names=parts[5].where(parts[5].notna(), names).str.strip(),
+        names=_named_in_full(names, findings) if transcripts is None else _mapped(names, transcripts, findings),
         values=number_columns(table, {table.header.index(column): sample_ids[0]}, findings),
         column="Name",
         estimated=assay == "rna_counts",
+        quantified=True,
     )
+
+
+def _named_in_full(names: "pd.Series[str]", findings: Findings) -> "pd.Series[str]":
+    """GENCODE names its transcripts ``ENST|ENSG|..|..|name|SYMBOL|..``: the sixth part is the gene."""
+    parts = names.str.split("|", n=6, expand=True).reindex(columns=range(6))
+    bare = names[parts[5].isna() & names.str.fullmatch(r"ENST\d{8,}(?:\.\d+)?")]
+    if 2 * len(bare) > len(names):
+        findings.add(
+            f"transcripts without their gene in {len(bare):,} of {len(names):,} names: {named(bare, limit=3)}",
+            "GENCODE's names, or a table of transcripts and genes",
+            "name one as `expression: transcripts:` in study.yaml (columns transcript_id and symbol or gene_id)",
+            row=int(bare.index[0]),
+            column="Name",
+        )
+        findings.raise_if_any()
+    return parts[5].where(parts[5].notna(), names).str.strip()
+
+
+def _mapped(names: "pd.Series[str]", transcripts: "pd.Series[str]", findings: Findings) -> "pd.Series[str]":
+    """The gene of each transcript; one that the table does not know has none, and its reads are left out and counted."""
+    ids = without_version(names.str.split("|").str[0])
+    genes = ids.map(transcripts)
+    lost = names[genes.isna()]
+    if 2 * len(lost) > len(names):
+        findings.add(
+            f"{len(lost):,} of {len(names):,} transcripts that the table of transcripts does not know: {named(lost, limit=3)}",
+            "the table of the annotation that the index was built from",
+            "name that table as `expression: transcripts:` in study.yaml",
+            row=int(lost.index[0]),
+            column="Name",
+        )
+        findings.raise_if_any()
+    return genes.fillna("").astype(str)
 
 
 def _annotated(path: Path, sample_ids: Sequence[str], findings: Findings) -> _Matrix:

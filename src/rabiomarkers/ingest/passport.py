@@ -1,11 +1,11 @@
 """What a matrix is: its scale found out by looking, so that a step never computes on another than it needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rabiomarkers.ingest.findings import Findings, named
 
@@ -73,6 +73,16 @@ def abundance_scale(seen: Look) -> AbundanceScale:
     return "counts" if seen.whole == 1 else "fractional"
 
 
+type TpmFiles = Literal["tpm", "fpkm", "log2_tpm"]
+
+DONE: Mapping[TpmFiles, str] = {
+    "tpm": "",
+    "fpkm": "each sample divided by its sum, times a million",
+    "log2_tpm": "logarithm undone: 2 to the value, less one",
+}
+"""What is done to the values of a file of `rna_tpm`, by what it holds, so that they are TPM."""
+
+
 def check_expression(looks: Mapping[str, Look], assay: str, findings: Findings, *, estimated: bool = False) -> None:
     """Note the samples that are not on the scale that `assay` (`rna_counts`, `rna_tpm`) declares.
 
@@ -93,13 +103,21 @@ def check_expression(looks: Mapping[str, Look], assay: str, findings: Findings, 
             wrong = {}
     else:
         wrong = {
-            "log": ("values that look like log2", "TPM, not logarithms", "supply TPM without the logarithm"),
+            "log": (
+                "values that look like log2",
+                "TPM, not logarithms",
+                "supply TPM without the logarithm, or, where they are log2(TPM + 1), say `expression: tpm_files: log2_tpm`",
+            ),
             "counts": (
                 "whole numbers, so counts",
                 "TPM, which sum to a million",
                 "declare the assay rna_counts, or supply TPM",
             ),
-            "fractional": ("a sum above a million", "TPM, which sum to a million", "supply TPM, not counts or CPM"),
+            "fractional": (
+                "a sum above a million",
+                "TPM, which sum to a million",
+                "supply TPM, not counts or CPM; where they are FPKM, say `expression: tpm_files: fpkm`",
+            ),
         }
         found |= {
             "counts": [name for name in found.get("counts", []) if not _rounded_tpm(looks[name])],
@@ -108,6 +126,36 @@ def check_expression(looks: Mapping[str, Look], assay: str, findings: Findings, 
     for scale, (told, expected, remedy) in wrong.items():
         if samples := found.get(scale):  # type: ignore[call-overload]
             findings.add(_told(told, samples, looks), expected, remedy)
+
+
+def to_tpm(
+    values: NDArray[np.float64], samples: Sequence[str], held: TpmFiles, findings: Findings
+) -> NDArray[np.float64]:
+    """Genes x samples as TPM, from what the file is said to hold; what does not look like it is noted.
+
+    FPKM divided by their sum are exactly TPM, as both divide by the same lengths (Wagner et al. 2012,
+    doi:10.1007/s12064-012-0162-3).
+    """
+    looks = {name: look(column) for name, column in zip(samples, values.T, strict=True)}
+    seen = {name: expression_scale(each) for name, each in looks.items()}
+    if held == "fpkm":
+        found = {"log": "values that look like log2", "counts": "whole numbers, so counts"}
+        for scale, told in found.items():
+            if odd := [name for name, each in seen.items() if each == scale and looks[name].total > 0]:
+                findings.add(_told(told, odd, looks), "FPKM", "correct `expression: tpm_files`, or supply FPKM")
+        totals = values.sum(axis=0)
+        return np.divide(values * TPM_TOTAL, totals, out=np.zeros_like(values), where=totals > 0)
+    odd = [name for name, each in looks.items() if each.minimum < 0 or each.maximum > LARGEST_LOG]
+    if odd:
+        told = _told("values that are no log2(TPM + 1)", odd, looks)
+        findings.add(told, "values from 0 to 20", "correct `expression: tpm_files`, or supply log2(TPM + 1)")
+        return values
+    undone = np.exp2(values) - 1
+    odd = [name for name, total in zip(samples, undone.sum(axis=0), strict=True) if total > 1.05 * TPM_TOTAL]
+    if odd:
+        told = f"without the logarithm the values of {len(odd)} samples ({named(odd)}) sum to more than a million"
+        findings.add(told, "log2(TPM + 1)", "they are logarithms of something else: supply TPM")
+    return np.asarray(undone, dtype=np.float64)
 
 
 def _rounded_tpm(seen: Look) -> bool:

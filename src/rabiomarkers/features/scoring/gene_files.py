@@ -42,7 +42,7 @@ def read_gene_file(path: Path, *, expected: str, remedy: str, columns: Sequence[
 
 def numbers_of(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """The columns as numbers, NaN where a cell is none."""
-    return table[list(columns)].apply(pd.to_numeric, errors="coerce").astype("float64")
+    return pd.DataFrame({name: pd.to_numeric(table[name], errors="coerce").astype("float64") for name in columns})
 
 
 def repeated_genes(path: Path, table: pd.DataFrame, remedy: str) -> list[Problem]:
