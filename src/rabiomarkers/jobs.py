@@ -7,11 +7,13 @@ from typing import Protocol
 
 from rabiomarkers.assays import ASSAYS, BULK, KNOWLEDGE, Assay
 from rabiomarkers.features.scoring.cohort import cohort_step
+from rabiomarkers.ingest.libraries import sum_step
 from rabiomarkers.response.step import outcome_step
+from rabiomarkers.sample_files import SampleFile
 from rabiomarkers.schema import config_path
 from rabiomarkers.settings.measures import COHORT_METHODS
 from rabiomarkers.store import Job, StepResult, Store, path_digest
-from rabiomarkers.study import SampleFile, Study
+from rabiomarkers.study import Study
 
 CLINICAL_TABLES = ("patients", "lesions", "visits", "followup", "adverse_events", "remarks")
 PATH_COLUMNS = ("path", "tree", "taxonomy", "panel", "gating", "compensation")
@@ -56,8 +58,32 @@ def pieces(file: SampleFile, read: StepResult) -> dict[str, Path]:
     return {sample: read.file(name.format(sample_id=sample)) for sample in file.sample_ids}
 
 
-def score_jobs(study: Study, file: SampleFile, read: StepResult) -> list[Job]:
-    """Score each piece of the file."""
+def sum_jobs(study: Study, found: Mapping[tuple[str, str], Path]) -> list[Job]:
+    """Add up the libraries of each sample of the stage that has several; `found`: the pieces by (sample, assay)."""
+    return [
+        Job(
+            name=f"add libraries {assay} {sample}",
+            step=sum_step,
+            inputs={f"piece:{library}": found[library, assay] for library in (sample, *further)},
+            parameters={"sample_id": sample},
+            sample_ids=(sample, *further),
+        )
+        for (sample, assay), further in study.libraries.items()
+        if (sample, assay) in found
+    ]
+
+
+def with_libraries(
+    found: Mapping[tuple[str, str], Path], added: Sequence[StepResult], assay: str
+) -> dict[tuple[str, str], Path]:
+    """The pieces by (sample, assay) with each sum in the place of its first library; the further ones are gone."""
+    gone = {(sample, assay) for result in added for sample in result.sample_ids[1:]}
+    sums = {(result.sample_ids[0], assay): result.file(f"{result.sample_ids[0]}.parquet") for result in added}
+    return {key: path for key, path in found.items() if key not in gone} | sums
+
+
+def score_jobs(study: Study, file: SampleFile, found: Mapping[tuple[str, str], Path]) -> list[Job]:
+    """Score the piece of each sample of the file; `found`: the pieces by (sample, assay), libraries added up."""
     assay: Assay = ASSAYS[file.assay]
     beside = {
         **_config(assay.score_config),
@@ -74,7 +100,8 @@ def score_jobs(study: Study, file: SampleFile, read: StepResult) -> list[Job]:
             parameters=parameters,
             sample_ids=(sample,),
         )
-        for sample, piece in pieces(file, read).items()
+        for sample in file.sample_ids
+        if (piece := found.get((sample, file.assay))) is not None
     ]
 
 
@@ -134,6 +161,7 @@ def study_tables(study: Study, store: Store) -> dict[str, Path]:
 def input_digests(study: Study) -> dict[str, str]:
     """sha256 of every input file by its path in the study; an excluded sample may lack its file."""
     named = {Path(path) for column in PATH_COLUMNS for path in study.samples[column].dropna() if Path(path).exists()}
+    named |= set(study.expression_files.values())
     own = {path for path in study.folder.glob("*") if path.suffix in {".yaml", ".csv"}}
     domains = set() if study.sdtm_folder is None else {path for path in study.sdtm_folder.iterdir() if path.is_file()}
     return {study.label(path): path_digest(path) for path in sorted(named | own | domains)}

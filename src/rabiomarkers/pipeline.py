@@ -37,6 +37,8 @@ from rabiomarkers.jobs import (
     score_jobs,
     stages,
     study_tables,
+    sum_jobs,
+    with_libraries,
 )
 from rabiomarkers.predict.collect import collect_step
 from rabiomarkers.predict.learning_curve import learning_step
@@ -120,8 +122,13 @@ def process_batch(
     for stage, files in stages(study, batch):
         read = run(f"read {stage}", [read_job(study, file) for file in files])
         both = list(zip(files, read, strict=True))
-        found |= {(sample, file.assay): piece for file, split in both for sample, piece in pieces(file, split).items()}
-        results = run(f"score {stage}", [job for file, split in both for job in score_jobs(study, file, split)])
+        here = {(sample, file.assay): piece for file, split in both for sample, piece in pieces(file, split).items()}
+        if adding := sum_jobs(study, here):
+            added = run(f"add libraries {stage}", adding)
+            here = with_libraries(here, added, files[0].assay)
+            steps += added
+        results = run(f"score {stage}", [job for file in files for job in score_jobs(study, file, here)])
+        found |= here
         scored |= {(result.sample_ids[0], files[0].assay): result for result in results}
         steps += [*(_newly_read(split, results) for split in read), *results]
     return BatchFeatures(batch=batch, pieces=found, scored=scored, steps=tuple(steps))
@@ -242,6 +249,7 @@ def _analyse(
         ledger_step,
         {"samples": tables["samples"], "patients": tables["patients"], "failed": joined.file("failed.parquet")},
         timepoints=list(settings.timepoint_names),
+        replicates=settings.expression.replicates,
     )
     (outcomes,) = steps.run_all("judge response", [response_job(study, tables)])
     judged = outcomes.file("outcomes.parquet")

@@ -2,33 +2,26 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from rabiomarkers.config import read_settings
 from rabiomarkers.errors import InputError, Problem
-from rabiomarkers.ingest.abundance import read_abundance
-from rabiomarkers.ingest.blood_counts import read_blood_counts
-from rabiomarkers.ingest.cells import read_single_cells
 from rabiomarkers.ingest.clinical import (
     read_adverse_events,
     read_followup,
     read_patients,
     read_visits,
 )
-from rabiomarkers.ingest.expression import read_expression
 from rabiomarkers.ingest.findings import Findings, named, nearest, one_of
-from rabiomarkers.ingest.ledger import usable_samples
 from rabiomarkers.ingest.lesions import read_lesions
+from rabiomarkers.ingest.libraries import summed_libraries, usable_samples
 from rabiomarkers.ingest.places import Place
-from rabiomarkers.ingest.proteins import read_proteins
 from rabiomarkers.ingest.samples import read_samples
 from rabiomarkers.ingest.sdtm.read import read_sdtm
-from rabiomarkers.knowledge import load_aliases
-from rabiomarkers.schema import config_path
+from rabiomarkers.sample_files import SampleFile, check_file, expression_file_problems, reading_of
 from rabiomarkers.settings.response import SdtmSettings
 from rabiomarkers.settings.study import StudySettings
 from rabiomarkers.study_checks import (
@@ -58,19 +51,6 @@ CLINICAL: Mapping[str, Callable[[Path, Collection[str]], tuple[pd.DataFrame, lis
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleFile:
-    """A file of the sheet with the samples to take from it."""
-
-    path: Path
-    compartment: str
-    assay: str
-    sample_ids: tuple[str, ...]
-    label: str  # the path as the sheet would write it
-    taxonomy: Path | None
-    tree: Path | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Study:
     """A study whose sheet and clinical tables have been read and found in order."""
 
@@ -90,6 +70,11 @@ class Study:
     def data_root(self) -> Path | None:
         """The second folder where sample files may lie, absolute."""
         return data_root_of(self.folder, self.settings)
+
+    @cached_property
+    def libraries(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """The further libraries that are added to a sample, by (sample, assay); none unless the settings ask for it."""
+        return summed_libraries(self.samples) if self.settings.expression.replicates == "sum" else {}
 
     def batches(self) -> list[str]:
         """The batches that have a sample that is used, sorted."""
@@ -122,9 +107,15 @@ class Study:
         return inside[0].as_posix() if inside else Path(path).name
 
     def files(self, batch: str | None = None) -> list[SampleFile]:
-        """Every file that holds a sample that is used (of one batch, where it is named), sorted by compartment, assay and label."""
+        """Every file that holds a sample that is used, or a library that is added to one, sorted by compartment, assay and label.
+
+        `batch`: of that one only.
+        """
         columns = ["compartment", "assay", "path", "taxonomy", "tree"]
-        rows = usable_samples(self.samples).fillna({"taxonomy": "", "tree": ""})
+        added = {(sample, assay) for (_, assay), names in self.libraries.items() for sample in names}
+        keys = pd.Series(list(zip(self.samples["sample_id"], self.samples["assay"], strict=True)), dtype=object)
+        further = self.samples[keys.isin(added).to_numpy(dtype=bool)]
+        rows = pd.concat([usable_samples(self.samples), further]).fillna({"taxonomy": "", "tree": ""})
         rows = rows if batch is None else rows[rows["batch"] == batch]
         files = []
         for key, group in rows.groupby(columns, sort=True):
@@ -166,20 +157,14 @@ def check_study(folder: Path, *, on_file: Callable[[str], None] | None = None) -
     if outside:
         return outside
     study, problems = _read(folder)
+    faults = expression_file_problems(study.expression_files)
+    reading = reading_of(study.settings, {} if faults else study.expression_files)
+    problems += faults
     for file in study.files():
         if on_file is not None:
             on_file(file.label)
-        problems += check_file(file)
+        problems += check_file(file, reading)
     return sorted_once(problems)
-
-
-def check_file(file: SampleFile) -> list[Problem]:
-    """What is wrong with one sample file."""
-    try:
-        READERS[file.assay](file)
-    except InputError as error:
-        return list(error.problems)
-    return []
 
 
 def sorted_once(problems: Collection[Problem]) -> list[Problem]:
@@ -187,34 +172,6 @@ def sorted_once(problems: Collection[Problem]) -> list[Problem]:
     return sorted(
         set(problems), key=lambda each: (each.file, each.row or 0, each.column or "", each.found, each.expected)
     )
-
-
-@cache
-def _aliases() -> "pd.Series[str]":
-    return load_aliases(config_path("signatures/gene_aliases.csv"))
-
-
-def _whole(file: SampleFile) -> dict[str, Any]:
-    return {"path": file.path, "label": file.label, "sample_ids": file.sample_ids}
-
-
-def _expression(file: SampleFile) -> object:
-    return read_expression(**_whole(file), assay=file.assay, aliases=_aliases())
-
-
-def _abundance(file: SampleFile) -> object:
-    return read_abundance(**_whole(file), assay=file.assay, taxonomy=file.taxonomy, tree=file.tree)
-
-
-READERS: Mapping[str, Callable[[SampleFile], object]] = {
-    "rna_counts": _expression,
-    "rna_tpm": _expression,
-    "sc_counts": lambda file: read_single_cells(**_whole(file), aliases=_aliases()),
-    "cell_counts": lambda file: read_blood_counts(**_whole(file)),
-    "proteins": lambda file: read_proteins(**_whole(file)),
-    "taxa_counts": _abundance,
-    "taxa_relabund": _abundance,
-}
 
 
 def _read(folder: Path) -> tuple[Study, list[Problem]]:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.files import read_table, write_table
-from rabiomarkers.ingest.ledger import ledger_step, pairing_ledger, usable_samples
+from rabiomarkers.ingest.ledger import ledger_step, pairing_ledger
+from rabiomarkers.ingest.libraries import usable_samples
 from rabiomarkers.tables.samples import SAMPLES
 
 NONE_FAILED = pd.DataFrame({"sample_id": [], "assay": [], "reason": []}, dtype=str)
@@ -105,3 +106,14 @@ def test_the_step_writes_the_ledger_and_counts_each_status(samples, tmp_path):
         "failed_qc": 0,
     }
     assert len(read_table(tmp_path / "ledger.parquet")) == 9
+
+
+def test_libraries_that_are_added_say_so_and_others_why_not(samples):
+    more = sheet(("A1b", "A", "pre", 2, None), ("A1", "A", "pre", 1, None), ("A1c", "A", "pre", 3, None))
+    more["batch"] = ["all", "all", "later"]
+    ledger = pairing_ledger(more, PATIENTS[3:], timepoints=["pre"], failed=NONE_FAILED, replicates="sum")
+    assert ledger[["sample_id", "status", "reason"]].fillna("").to_numpy().tolist() == [
+        ["A1", "used", ""],
+        ["A1b", "excluded", "second library of A1; its reads are added to A1"],
+        ["A1c", "excluded", "second library of A1; of another batch or assay, so not added"],
+    ]

@@ -7,32 +7,20 @@ from pathlib import Path
 import pandas as pd
 
 from rabiomarkers.files import Info, read_table, write_table
+from rabiomarkers.ingest.libraries import PLACE, summed_libraries, usable_samples
 from rabiomarkers.tables.samples import LEDGER
 from rabiomarkers.tables.table import COMPARTMENTS, STATUSES
 
-PLACE = ["patient_id", "timepoint", "compartment", "assay"]
 _FAILED = ["sample_id", "assay", "reason"]
 
 
-def usable_samples(samples: pd.DataFrame) -> pd.DataFrame:
-    """The samples that are neither taken out nor second libraries: one per patient x timepoint x compartment x assay.
-
-    Parameters
-    ----------
-    samples
-        SAMPLES.
-
-    Returns
-    -------
-    SAMPLES, sorted by sample and assay.
-    """
-    included = samples[samples["exclude"].isna()]
-    first = included.groupby(PLACE)["replicate"].transform("min")
-    return included[included["replicate"] == first].sort_values(["sample_id", "assay"], ignore_index=True)
-
-
 def pairing_ledger(
-    samples: pd.DataFrame, patients: pd.DataFrame, *, timepoints: Sequence[str], failed: pd.DataFrame
+    samples: pd.DataFrame,
+    patients: pd.DataFrame,
+    *,
+    timepoints: Sequence[str],
+    failed: pd.DataFrame,
+    replicates: str = "first",
 ) -> pd.DataFrame:
     """One row for every patient x timepoint x (compartment, assay of the sheet); no patient is left out.
 
@@ -48,6 +36,8 @@ def pairing_ledger(
         In the order of time.
     failed
         Samples that failed quality control: `sample_id`, `assay`, `reason`.
+    replicates
+        ``sum`` where further libraries are added to the first.
 
     Returns
     -------
@@ -57,7 +47,7 @@ def pairing_ledger(
     names = sorted({*patients["patient_id"], *samples["patient_id"]})
     assays = samples[["compartment", "assay"]].drop_duplicates().itertuples(index=False, name=None)
     order = sorted(assays, key=lambda pair: (COMPARTMENTS.index(pair[0]), pair[1]))
-    present = dict(tuple(_judged(samples, failed).groupby(PLACE)))
+    present = dict(tuple(_judged(samples, failed, replicates).groupby(PLACE)))
     seen = {(str(patient), str(compartment), str(assay)) for patient, _, compartment, assay in present}
     rows = [
         row
@@ -71,11 +61,13 @@ def pairing_ledger(
     return LEDGER.check(pd.DataFrame(rows, columns=list(LEDGER.columns))) if rows else LEDGER.empty()
 
 
-def _judged(samples: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:
+def _judged(samples: pd.DataFrame, failed: pd.DataFrame, replicates: str) -> pd.DataFrame:
     """The samples with `status` and `reason`, ordered by replicate."""
     used = usable_samples(samples)
     first = {tuple(key): sample for *key, sample in used[[*PLACE, "sample_id"]].itertuples(index=False)}
     usable = set(zip(used["sample_id"], used["assay"], strict=True))
+    summed = summed_libraries(samples) if replicates == "sum" else {}
+    added = {(sample, assay) for (_, assay), names in summed.items() for sample in names}
     reasons = {(sample, assay): reason for sample, assay, reason in failed[_FAILED].itertuples(index=False)}
 
     def judge(row: pd.Series) -> tuple[str, str | None]:
@@ -83,7 +75,10 @@ def _judged(samples: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:
         if pd.notna(row["exclude"]):
             return "excluded", row["exclude"]
         if sample not in usable:
-            return "excluded", f"second library of {first[tuple(row[PLACE])]}"
+            own = first[tuple(row[PLACE])]
+            told = f"; its reads are added to {own}" if sample in added else ""
+            apart = "; of another batch or assay, so not added" if replicates == "sum" and not told else ""
+            return "excluded", f"second library of {own}{told}{apart}"
         return ("failed_qc", reasons[sample]) if sample in reasons else ("used", None)
 
     ordered = samples.sort_values(["replicate", "sample_id"], ignore_index=True)
@@ -101,13 +96,14 @@ def _rows(found: pd.DataFrame | None, place: Mapping[str, str], *, at_another_ti
     return [{**place, "sample_id": None, "status": "missing", "reason": reason}]
 
 
-def ledger_step(inputs: Mapping[str, Path], out: Path, *, timepoints: list[str]) -> Info:
+def ledger_step(inputs: Mapping[str, Path], out: Path, *, timepoints: list[str], replicates: str = "first") -> Info:
     """`samples`, `patients`, `failed` -> `ledger.parquet`; tells how many rows have each status."""
     ledger = pairing_ledger(
         read_table(inputs["samples"]),
         read_table(inputs["patients"]),
         timepoints=timepoints,
         failed=read_table(inputs["failed"]),
+        replicates=replicates,
     )
     write_table(ledger, out / "ledger.parquet")
     return {status: int((ledger["status"] == status).sum()) for status in STATUSES}

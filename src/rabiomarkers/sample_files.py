@@ -1,0 +1,119 @@
+"""The files of the sheet, and what is wrong with what they hold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.features.immune_context import read_profile
+from rabiomarkers.features.scoring.mean_scores import read_reference
+from rabiomarkers.ingest.abundance import read_abundance
+from rabiomarkers.ingest.blood_counts import read_blood_counts
+from rabiomarkers.ingest.cells import read_single_cells
+from rabiomarkers.ingest.expression import read_expression
+from rabiomarkers.ingest.gene_tables import GeneNames, read_gene_names, read_transcripts
+from rabiomarkers.ingest.passport import TpmFiles
+from rabiomarkers.ingest.proteins import read_proteins
+from rabiomarkers.knowledge import load_aliases, load_ensembl
+from rabiomarkers.schema import config_path
+from rabiomarkers.settings.study import StudySettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleFile:
+    """A file of the sheet with the samples to take from it."""
+
+    path: Path
+    compartment: str
+    assay: str
+    sample_ids: tuple[str, ...]
+    label: str  # the path as the sheet would write it
+    taxonomy: Path | None
+    tree: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What the study says of its files of genes."""
+
+    gene_names: GeneNames
+    transcripts: "pd.Series[str] | None"
+    tpm_files: TpmFiles
+
+
+def reading_of(settings: StudySettings, files: Mapping[str, Path]) -> Reading:
+    """How files of genes are read; `files` are those that `expression` names, by key."""
+    own = read_gene_names(files["gene_names"]) if "gene_names" in files else None
+    return Reading(
+        gene_names=_ensembl if own is None else lambda: own,
+        transcripts=read_transcripts(files["transcripts"]) if "transcripts" in files else None,
+        tpm_files=settings.expression.tpm_files,
+    )
+
+
+FILES_OF_GENES: Mapping[str, Callable[[Path], object]] = {
+    "gene_names": read_gene_names,
+    "transcripts": read_transcripts,
+    "reference": read_reference,
+    "profile": read_profile,
+}
+"""Who reads each file that `expression` names."""
+
+
+def expression_file_problems(files: Mapping[str, Path]) -> list[Problem]:
+    """What is wrong with the files that `expression` names, by key."""
+    return [problem for key, path in files.items() for problem in _problems(FILES_OF_GENES[key], path)]
+
+
+def check_file(file: SampleFile, reading: Reading) -> list[Problem]:
+    """What is wrong with one sample file."""
+    return _problems(READERS[file.assay], file, reading)
+
+
+def _problems(read: Callable[..., object], *arguments: object) -> list[Problem]:
+    try:
+        read(*arguments)
+    except InputError as error:
+        return list(error.problems)
+    return []
+
+
+@cache
+def _aliases() -> "pd.Series[str]":
+    return load_aliases(config_path("signatures/gene_aliases.csv"))
+
+
+@cache
+def _ensembl() -> "pd.Series[str]":
+    return load_ensembl(config_path("signatures/ensembl_genes.csv"))
+
+
+def _whole(file: SampleFile) -> dict[str, Any]:
+    return {"path": file.path, "label": file.label, "sample_ids": file.sample_ids}
+
+
+def _expression(file: SampleFile, reading: Reading) -> object:
+    return read_expression(**_whole(file), assay=file.assay, aliases=_aliases(), **vars(reading))
+
+
+def _cells(file: SampleFile, reading: Reading) -> object:
+    return read_single_cells(**_whole(file), aliases=_aliases(), ensembl=reading.gene_names)
+
+
+def _abundance(file: SampleFile, _: Reading) -> object:
+    return read_abundance(**_whole(file), assay=file.assay, taxonomy=file.taxonomy, tree=file.tree)
+
+
+READERS: Mapping[str, Callable[[SampleFile, Reading], object]] = {
+    "rna_counts": _expression,
+    "rna_tpm": _expression,
+    "sc_counts": _cells,
+    "cell_counts": lambda file, _: read_blood_counts(**_whole(file)),
+    "proteins": lambda file, _: read_proteins(**_whole(file)),
+    "taxa_counts": _abundance,
+    "taxa_relabund": _abundance,
+}
