@@ -5,7 +5,8 @@ from prefect import flow
 from flows.study_request import BatchRequest
 from flows.tasks import as_task, failures_kept_in
 from flows.watching import listener
-from rabiomarkers.pipeline import BatchFeatures, process_batch
+from rabiomarkers.pipeline import process_batch
+from rabiomarkers.steps import BatchFeatures
 
 
 @flow(name="process-batch", flow_run_name="process {request.batch}", persist_result=False)

@@ -14,13 +14,14 @@ import pandas as pd
 from rabiomarkers.errors import InputError, PredictionError, Problem
 from rabiomarkers.files import read_table, write_csv, write_json
 from rabiomarkers.jobs import response_job, study_tables
-from rabiomarkers.pipeline import join_batches, process_batch, run_jobs
+from rabiomarkers.pipeline import join_batches, process_batch
 from rabiomarkers.predict.applicability import locate
 from rabiomarkers.predict.design import Design, design_matrix
 from rabiomarkers.predict.external import external_validation
 from rabiomarkers.predict.frozen import Frozen, apply_frozen, design_digest, other_versions, read_all
 from rabiomarkers.progress import SILENT, Progress
 from rabiomarkers.results import open_results
+from rabiomarkers.steps import run_jobs
 from rabiomarkers.store import Store
 from rabiomarkers.study import Study
 

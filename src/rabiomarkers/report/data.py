@@ -17,6 +17,12 @@ OPTIONAL = frozenset(
         "families",
         "by_response",
         "courses",
+        "axes",
+        "genes",
+        "gene_deltas",
+        "enrichment",
+        "gene_coverage",
+        "identity",
         "composition",
         "community",
         "chain",
@@ -57,6 +63,12 @@ class ReportData:
     families: pd.DataFrame
     by_response: pd.DataFrame
     courses: pd.DataFrame
+    axes: pd.DataFrame
+    genes: pd.DataFrame
+    gene_deltas: pd.DataFrame
+    enrichment: pd.DataFrame
+    gene_coverage: pd.DataFrame
+    identity: pd.DataFrame
     composition: pd.DataFrame
     community: pd.DataFrame
     chain: pd.DataFrame

@@ -21,10 +21,13 @@ from rabiomarkers.files import Info
 from rabiomarkers.report.blocks import Picture, Section, pictures
 from rabiomarkers.report.data import ReportData, data_of_inputs, data_of_results
 from rabiomarkers.report.methods import EXACT
+from rabiomarkers.report.sections_axes import axes_section, context_section
 from rabiomarkers.report.sections_change import change_section, contrast_of, pairs_section
 from rabiomarkers.report.sections_community import composition_section, stool_section
 from rabiomarkers.report.sections_courses import courses_section
 from rabiomarkers.report.sections_decision import decision_section, safety_section
+from rabiomarkers.report.sections_genes import coverage_section, genes_section
+from rabiomarkers.report.sections_identity import identity_section
 from rabiomarkers.report.sections_mechanism import mechanism_section
 from rabiomarkers.report.sections_models import model_section
 from rabiomarkers.report.sections_response import course_section, response_section
@@ -40,6 +43,8 @@ SETTINGS_TOLD = (
     "change",
     "plan",
     "composition",
+    "genes",
+    "cells",
 )  # parts of the settings that the methods name
 QUESTION = (
     "Does the treatment act on the tumour as retinoic acid does, move the immune system and shrink the disease, and can "
@@ -87,12 +92,17 @@ def render(data: ReportData) -> str:
         change_section(data),
         pairs_section(data),
         mechanism_section(data),
+        axes_section(data),
+        genes_section(data),
+        context_section(data),
         courses_section(data),
         stool_section(data),
         composition_section(data),
         sensitivity_section(data),
         model_section(data),
         quality_section(data),
+        identity_section(data),
+        coverage_section(data),
     ]
     sections = [section for section in asked if section is not None]
     plotly, ours = _plotly(), _asset("report.js")

@@ -11,10 +11,13 @@ import plotly.graph_objects as go
 
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.report.endpoint_tables import denominator, medians
+from rabiomarkers.report.figures.axes import Use, axis_points
 from rabiomarkers.report.figures.chain import chain_lines
 from rabiomarkers.report.figures.composition import composition_forest
 from rabiomarkers.report.figures.courses import course_lines
+from rabiomarkers.report.figures.enrichment import enrichment_points
 from rabiomarkers.report.figures.forest import forest as forest_figure
+from rabiomarkers.report.figures.gene_heatmap import gene_heatmap as heatmap_figure
 from rabiomarkers.report.figures.interaction import interaction_points
 from rabiomarkers.report.figures.ledger import ledger_map
 from rabiomarkers.report.figures.null_distribution import null_distribution as null_figure
@@ -26,16 +29,21 @@ from rabiomarkers.report.figures.spider import spider as spider_figure
 from rabiomarkers.report.figures.style import Message
 from rabiomarkers.report.figures.survival import ENDPOINTS, survival_curves
 from rabiomarkers.report.figures.swimmer import swimmer as swimmer_figure
+from rabiomarkers.report.figures.volcano import volcano as volcano_figure
 from rabiomarkers.report.figures.waterfall import waterfall as waterfall_figure
+from rabiomarkers.report.sections_genes import planned_genes
 from rabiomarkers.results import Results
 from rabiomarkers.tables.changes import SENSITIVITY
 from rabiomarkers.tables.table import TIERS
 
 __all__ = [
+    "axes",
     "chain",
     "composition",
     "courses",
+    "enrichment",
     "forest",
+    "gene_heatmap",
     "interaction",
     "ledger",
     "null_distribution",
@@ -46,6 +54,7 @@ __all__ = [
     "spider",
     "survival",
     "swimmer",
+    "volcano",
     "waterfall",
 ]
 
@@ -203,6 +212,58 @@ def composition(results: Results, name: str) -> go.Figure | Message:
     return composition_forest(parts[parts["composition"] == name], title=name)
 
 
+def axes(results: Results, *, use: Use = "change") -> go.Figure | Message:
+    """The axes of retinoic acid and peroxidation: their ``change``, or availability ``before`` treatment.
+
+    Raises
+    ------
+    ResultsError
+        Another use.
+    """
+    if use not in ("before", "change"):
+        raise _unknown("use of an axis", use, ("before", "change"))
+    return axis_points(results.axes, use=use)
+
+
+def volcano(results: Results, *, compartment: str | None = None) -> go.Figure | Message:
+    """Every tested gene of one compartment: log2 fold change against p, the planned signatures' genes marked.
+
+    `compartment` is needed only where several have bulk RNA.
+
+    Raises
+    ------
+    ResultsError
+        No such compartment, or several and none was named.
+    """
+    genes, title = _of_place(results.genes, compartment)
+    shown, _ = _of_place(results.gene_deltas, compartment)
+    return volcano_figure(genes, planned_genes(shown), title=title)
+
+
+def gene_heatmap(results: Results, *, compartment: str | None = None) -> go.Figure | Message:
+    """Each patient's change of the shown genes of one compartment, responders beside the others; `compartment` as in `volcano`.
+
+    Raises
+    ------
+    ResultsError
+        No such compartment, or several and none was named.
+    """
+    shown, title = _of_place(results.gene_deltas, compartment)
+    return heatmap_figure(shown, results.outcomes, title=title)
+
+
+def enrichment(results: Results, *, compartment: str | None = None) -> go.Figure | Message:
+    """Which signatures' genes moved together; `compartment` as in `volcano`.
+
+    Raises
+    ------
+    ResultsError
+        No such compartment, or several and none was named.
+    """
+    table, title = _of_place(results.enrichment, compartment)
+    return enrichment_points(table, title=title)
+
+
 def courses(results: Results, feature: str | Sequence[str]) -> go.Figure | Message:
     """Each later timepoint against the first, one panel for each feature named.
 
@@ -271,6 +332,18 @@ def _flags(results: Results) -> list[str]:
 def _check_colour(colour: str, known: Sequence[str]) -> None:
     if colour not in known:
         raise _unknown("flag of the outcomes to colour by", colour, known)
+
+
+def _of_place(table: pd.DataFrame, compartment: str | None) -> tuple[pd.DataFrame, str]:
+    """The rows of one compartment's bulk RNA, and what they are called."""
+    if compartment is not None and compartment not in set(table["compartment"]):
+        raise _unknown("compartment with bulk RNA", compartment, table["compartment"])
+    rows = table if compartment is None else table[table["compartment"] == compartment]
+    places = rows[["compartment", "assay"]].drop_duplicates().to_numpy().tolist()
+    if len(places) > 1:
+        named = " and ".join(f"{name} ({assay})" for name, assay in places)
+        raise ResultsError(f"There is bulk RNA of {named}; say which with `compartment=`.")
+    return rows, " ".join(str(places[0][0]).split()) if places else "bulk RNA"
 
 
 def _feature_rows(changes: pd.DataFrame, name: str, compartment: str | None) -> pd.DataFrame:

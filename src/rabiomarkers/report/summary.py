@@ -28,6 +28,7 @@ from rabiomarkers.report.words import (
     reason,
     text,
 )
+from rabiomarkers.stats.multiplicity import ALPHA
 from rabiomarkers.tables.table import COMPARTMENTS, STATUSES
 
 FEATURE_SETS = {
@@ -90,6 +91,8 @@ def build_summary(
     distances: Mapping[str, Any] | None = None,
     retinoic_acid: Mapping[str, Any] | None = None,
     plan: Mapping[str, Any] | None = None,
+    genes: pd.DataFrame | None = None,
+    identity: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """The content of `summary.json`.
 
@@ -107,6 +110,8 @@ def build_summary(
         The `call` on the retinoic-acid response: response, no response, not estimable. It is told with the scores' own numbers.
     plan
         Its `hash`, and `registered`: whether it is the registered one; None where none was registered.
+    genes, identity
+        The tables of that name; None where an earlier version made none.
     """
     summary = {
         "study": study,
@@ -121,6 +126,8 @@ def build_summary(
         "stool": dict(distances) if distances and (ledger["compartment"] == "faecal").any() else None,
         "retinoic_acid": with_sentence(retinoic_acid, changes) if retinoic_acid else None,
         "primary": _primary(changes),
+        "genes": _genes(genes) if genes is not None else [],
+        "identity": _identity(identity) if identity is not None else None,
     }
     return summary | {"answer": answer(summary)}
 
@@ -128,9 +135,11 @@ def build_summary(
 def answer(summary: Mapping[str, Any]) -> list[str]:
     """Five plain sentences: response, retinoic acid, the other primary features, stool, prediction.
 
-    Where the plan is not the registered one, the second and the third begin with it: nothing is primary then.
+    Where the plan is not the registered one, the second and the third begin with it: nothing is primary then. Where a sample may be
+    another patient's, that stands before all else.
     """
     return [
+        *_strangers(summary.get("identity") or {}),
         _response(summary.get("orr") or {}, summary.get("orr_evaluable") or {}, summary.get("rule_sets") or {}),
         sentence_of(summary),
         _primary_features(summary),
@@ -150,8 +159,10 @@ def summary_step(
     """Write `summary.json`.
 
     `inputs`: the JSON files `endpoints` and `models`, the tables `outcomes`, `changes`, `ledger`, `qc`, and where the study has
-    them the JSON files `distances_json` (the facts beside the table of distances) and `retinoic_acid`.
+    them the JSON files `distances_json` (the facts beside the table of distances) and `retinoic_acid`, the tables `genes` and
+    `identity`.
     """
+    tables = {name: read_table(inputs[name]) if name in inputs else None for name in ("genes", "identity")}
     facts = {name: read_json(inputs[name]) if name in inputs else None for name in ("distances_json", "retinoic_acid")}
     summary = build_summary(
         study=study,
@@ -165,6 +176,8 @@ def summary_step(
         distances=facts["distances_json"],
         retinoic_acid=facts["retinoic_acid"],
         plan=plan,
+        genes=tables["genes"],
+        identity=tables["identity"],
     )
     write_json(summary, out / "summary.json")
     return {"patients": summary["patients"]}
@@ -182,6 +195,36 @@ def _stopped_at(changes: pd.DataFrame) -> str | None:
     """The primary feature at which the sequence of tests stopped; None where all passed or none was tested."""
     failed = changes[changes["sequence"].notna() & ~changes["passes"].fillna(False).astype(bool)]
     return str(failed.sort_values("sequence")["feature"].iloc[0]) if len(failed) else None
+
+
+def _genes(genes: pd.DataFrame) -> list[dict[str, Any]]:
+    """By compartment and assay how many genes were tested, and how many rose and fell."""
+    rows = []
+    for (compartment, assay), table in genes.groupby(["compartment", "assay"]):
+        passed = table[table["q_value"] <= ALPHA]
+        counts = {"tested": int(table["p_value"].notna().sum()), "q": ALPHA}
+        moved_by = {"up": int((passed["estimate"] > 0).sum()), "down": int((passed["estimate"] < 0).sum())}
+        rows.append({"compartment": str(compartment), "assay": str(assay), **counts, **moved_by})
+    return rows
+
+
+def _identity(identity: pd.DataFrame) -> dict[str, Any]:
+    """How many samples were looked at, and which may be another patient's."""
+    found = identity[identity["finding"].fillna(False).astype(bool)]
+    return {
+        "samples": int(identity["sample_id"].nunique()),
+        "findings": sorted({str(name) for name in found["sample_id"]}),
+    }
+
+
+def _strangers(identity: Mapping[str, Any]) -> list[str]:
+    found = identity.get("findings") or []
+    if not found:
+        return []
+    return [
+        f"Before anything else: {plural(len(found), 'sample')} of bulk RNA may be another patient's ({', '.join(found)}). "
+        "Every number below takes the sheet at its word; see whose samples these are."
+    ]
 
 
 def _pairs(changes: pd.DataFrame) -> dict[str, int]:
