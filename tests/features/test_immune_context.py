@@ -1,12 +1,22 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
-from rabiomarkers.errors import InputError, ScaleError
-from rabiomarkers.features.immune_context import METHODS_OF_CONTEXT, UNEXPLAINED, context_features, read_profile
+from rabiomarkers.errors import InputError, SignatureError
+from rabiomarkers.features import immune_context
+from rabiomarkers.features.immune_context import (
+    METHODS_OF_CONTEXT,
+    NO_LEVEL,
+    NOT_LINEAR,
+    PER_READ,
+    UNEXPLAINED,
+    UNSETTLED,
+    context_features,
+    read_profile,
+)
 from rabiomarkers.features.scoring.expression import Expression
 from rabiomarkers.features.signatures import signature_step
 from rabiomarkers.files import read_table, write_table
@@ -17,6 +27,7 @@ SIGNATURES = load_signatures(config_path("signatures/gene_signatures.csv"))
 MARKERS = load_markers(config_path("markers/immune_markers.csv"))
 TYPES = ("B", "T", "myeloid")
 GENES = [f"G{place:03d}" for place in range(60)]
+EPITHELIUM = ["CDH1", "EPCAM", "ESR1", "GATA3", "KRT18", "KRT19", "KRT7", "KRT8"]
 
 
 def profile(seed=1) -> pd.DataFrame:
@@ -141,6 +152,71 @@ def test_a_sample_of_which_the_profile_explains_nothing_is_told():
     assert found.loc["nnls_residual", "value"] == pytest.approx(1)
 
 
+def test_a_sample_without_any_gene_of_the_profile_is_not_told_to_be_empty():
+    values = pd.concat([everything(), pd.Series(0.0, index=GENES)])
+    found = context(sample(values, "counts"), profile=profile())
+    assert found.loc["nnls_T", "note"] == NO_LEVEL
+    assert found.loc["mcp_T_CELLS", "value"] > 0
+
+
+def test_a_solver_that_comes_to_no_end_is_told(monkeypatch):
+    def endless(*_):
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr(immune_context, "nnls", endless)
+    found = context(sample(mixture([0.2, 0.5, 0.3], profile())), profile=profile())
+    assert (found.loc[found.index.str.startswith("nnls"), "note"] == UNSETTLED).all()
+
+
+def test_the_residual_tells_the_condition_number_and_the_sum_before_it_was_brought_to_one():
+    levels = profile()
+    mixed = everything().iloc[:60].set_axis(GENES)  # nothing that the profile knows
+    scaled = levels.to_numpy() / levels.to_numpy().sum(axis=0)
+    weights = 1 / np.sqrt(scaled.mean(axis=1) * 1e6 + 1)
+    columns = weights[:, None] * scaled
+    singular = np.linalg.svd(columns / np.sqrt((columns**2).sum(axis=0)), compute_uv=False)
+    raw = lsq_linear(columns, weights * (mixed / mixed.sum()).to_numpy(), bounds=(0, np.inf), method="bvls").x.sum()
+    note = context(sample(mixed), profile=levels).loc["nnls_residual", "note"]
+    assert note == (
+        f"condition number of the profile {singular[0] / singular[-1]:.3g}; the shares summed to {raw:.3g} before"
+    )
+    assert abs(raw - 1) > 0.05
+
+
+def test_shares_from_counts_say_that_the_profile_must_be_per_read_too():
+    mixed = mixture([0.2, 0.5, 0.3], profile()).round()
+    told = context(sample(mixed, "counts"), profile=profile()).loc["nnls_residual", "note"]
+    assert told.endswith(PER_READ)
+    assert PER_READ not in context(sample(mixed), profile=profile()).loc["nnls_residual", "note"]
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 10_000))
+def test_a_share_is_there_or_says_why_it_is_not(seed):
+    rng = np.random.default_rng(seed)
+    types = int(rng.integers(2, 8))
+    levels = pd.DataFrame(rng.gamma(0.1, 100, (40, types)), index=GENES[:40], columns=[f"t{n}" for n in range(types)])
+    found = context(sample(pd.Series(rng.gamma(0.05, 100, 40), index=GENES[:40])), profile=levels)
+    shares = found[found.index.str.startswith("nnls_t")]
+    assert (shares["value"].notna() | (shares["note"] != "")).all()
+    assert shares["value"].isna().all() or shares["value"].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda levels: levels.rename(columns={"B": "residual"}), "a type called 'residual'"),
+        (lambda levels: levels.rename(columns={"B": "T"}), "a gene or a type twice"),
+        (lambda levels: pd.concat([levels, levels.iloc[:1]]), "a gene or a type twice"),
+        (lambda levels: -levels, "no number of 0 or more"),
+        (lambda levels: levels.mask(levels > 100), "no number of 0 or more"),
+    ],
+)
+def test_a_profile_that_was_not_read_and_cannot_be_meant_is_refused(change, told):
+    with pytest.raises(SignatureError, match=told):
+        context(sample(mixture([0.2, 0.5, 0.3], profile())), profile=change(profile()))
+
+
 def test_the_residual_rises_with_what_the_profile_does_not_know():
     mixed = mixture([0.2, 0.5, 0.3], profile())
     strange = mixed.copy()
@@ -152,22 +228,18 @@ def test_the_residual_rises_with_what_the_profile_does_not_know():
 # --- purity ---------------------------------------------------------------------------------------------------------
 
 
-def test_purity_rises_with_epithelial_genes_and_falls_with_immune_ones():
+def test_purity_falls_with_immune_and_with_stromal_genes_and_no_gene_of_the_tumour_moves_it_much():
     values = everything()
-    epithelial = ["EPCAM", "KRT8", "KRT18", "KRT19", "CDH1"]
-    immune = SIGNATURES.loc[SIGNATURES["signature"] == "MCPCOUNTER_T_CELLS", "gene"]
-    plain, pure, inflamed = (
-        context(sample(one)).loc["purity_proxy", "value"]
-        for one in (
-            values,
-            values.mask(values.index.isin(epithelial), 1e5),
-            values.mask(values.index.isin(immune), 1e5),
-        )
+    plain, inflamed, fibrous, epithelial = (
+        context(sample(values.mask(values.index.isin(genes), 1e5))).loc["purity_proxy", "value"]
+        for genes in ((), _genes("MCPCOUNTER_T_CELLS"), _genes("MCPCOUNTER_FIBROBLASTS"), EPITHELIUM)
     )
-    assert inflamed < plain < pure
+    assert inflamed < plain - 0.05
+    assert fibrous < plain - 0.05
+    assert epithelial == pytest.approx(plain, abs=0.002)  # eight of three thousand genes overtake the others
 
 
-def test_purity_is_the_rank_of_epithelium_less_the_mean_of_immune_and_stroma():
+def test_purity_is_one_less_the_mean_rank_scores_of_immune_and_stroma():
     values = everything()
     ranks = values.rank() - 1
 
@@ -176,40 +248,82 @@ def test_purity_is_the_rank_of_epithelium_less_the_mean_of_immune_and_stroma():
         low = (len(genes) - 1) / 2
         return (ranks[genes].mean() - low) / (len(values) - len(genes))
 
-    sets = {
-        "epithelial": ["CDH1", "EPCAM", "ESR1", "GATA3", "KRT18", "KRT19", "KRT7", "KRT8"],
-        "immune": _genes("MCPCOUNTER_T_CELLS", "MCPCOUNTER_B_LINEAGE", "MCPCOUNTER_MONOCYTIC_LINEAGE", "DANAHER_CD45"),
-        "stroma": _genes("MCPCOUNTER_FIBROBLASTS", "MCPCOUNTER_ENDOTHELIAL_CELLS"),
-    }
-    by_hand = score(sets["epithelial"]) - (score(sets["immune"]) + score(sets["stroma"])) / 2
-    assert context(sample(values)).loc["purity_proxy", "value"] == pytest.approx(by_hand, abs=1e-12)
+    immune = _genes("MCPCOUNTER_T_CELLS", "MCPCOUNTER_B_LINEAGE", "MCPCOUNTER_MONOCYTIC_LINEAGE", "DANAHER_CD45")
+    stroma = _genes("MCPCOUNTER_FIBROBLASTS", "MCPCOUNTER_ENDOTHELIAL_CELLS")
+    by_hand = 1 - (score(immune) + score(stroma)) / 2
+    found = context(sample(values)).loc["purity_proxy"]
+    assert found["value"] == pytest.approx(by_hand, abs=1e-12)
+    assert (found["unit"], found["method"], found["coverage"]) == ("rank score", "purity proxy", 1.0)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000))
+def test_purity_lies_between_0_and_1_and_hangs_on_ranks_alone(seed):
+    values = everything(seed)
+    told = context(sample(values)).loc["purity_proxy", "value"]
+    assert 0 <= told <= 1
+    assert context(sample(np.log2(values + 1), "log")).loc["purity_proxy", "value"] == pytest.approx(told, abs=1e-12)
 
 
 def _genes(*names):
     return sorted(set(SIGNATURES.loc[SIGNATURES["signature"].isin(names), "gene"]))
 
 
-def test_blood_has_no_purity():
-    assert "purity_proxy" not in context(sample(everything()), compartment="blood").index
+def test_blood_has_neither_purity_nor_epithelium():
+    found = context(sample(everything()), compartment="blood").index
+    assert {"purity_proxy", "epithelial_markers"}.isdisjoint(found)
+    assert "mcp_T_CELLS" in found
 
 
-def test_purity_without_epithelial_genes_is_absent_with_the_part_that_lacks():
-    found = context(sample(everything().drop(["EPCAM", "KRT8", "KRT18", "KRT19", "CDH1"]))).loc["purity_proxy"]
+def test_purity_without_stromal_genes_is_absent_with_the_part_that_lacks():
+    stroma = _genes("MCPCOUNTER_FIBROBLASTS", "MCPCOUNTER_ENDOTHELIAL_CELLS")
+    found = context(sample(everything().drop(stroma))).loc["purity_proxy"]
     assert np.isnan(found["value"])
-    assert found["note"].startswith("epithelial: 3 of 8 genes were measured")
+    assert found["note"].startswith("stroma: 0 of 41 genes were measured")
+    without = SIGNATURES[~SIGNATURES["signature"].isin(["MCPCOUNTER_FIBROBLASTS", "MCPCOUNTER_ENDOTHELIAL_CELLS"])]
+    table = context_features(sample(everything()), signatures=without, markers=MARKERS).set_index("feature")
+    assert table.loc["purity_proxy", ["note", "coverage"]].tolist() == ["no gene set for stroma", 0.0]
+
+
+def test_the_epithelial_markers_are_those_of_the_table_of_markers():
+    values = everything()
+    found = context(sample(values)).loc["epithelial_markers"]
+    assert found["value"] == pytest.approx(np.log2(values[EPITHELIUM] + 1).mean(), rel=1e-12)
+    fewer = context(sample(values.drop(EPITHELIUM[:5]))).loc["epithelial_markers"]
+    assert np.isnan(fewer["value"])
+    assert fewer["note"].startswith("3 of 8 genes were measured, 60% are needed")
+    none = context_features(sample(values), signatures=SIGNATURES, markers=MARKERS.iloc[:0]).set_index("feature")
+    assert none.loc["epithelial_markers", "note"] == "no markers of tumour_epithelial"
 
 
 # --- scales ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_library_of_another_depth_has_the_same_context():
-    counts = everything().round()
-    pd.testing.assert_frame_equal(context(sample(counts, "counts")), context(sample(counts * 7, "counts")))
+@settings(max_examples=25)
+@given(st.integers(2, 1_000_000), st.integers(0, 1_000))
+def test_a_library_of_another_depth_has_the_same_context(depth, seed):
+    counts = pd.concat([everything(seed), profile(seed).sum(axis=1)]).round()
+    once, more = (context(sample(counts * times, "counts"), profile=profile()) for times in (1, depth))
+    assert more["value"].to_numpy() == pytest.approx(once["value"].to_numpy(), abs=1e-9)
+    assert more["unit"].tolist() == once["unit"].tolist()
 
 
-def test_logarithms_are_refused():
-    with pytest.raises(ScaleError, match="needs counts or TPM"):
-        context(sample(np.log2(everything() + 1), "log"))
+def test_of_logarithms_only_the_proxy_of_ranks_is_told():
+    values = pd.concat([everything(), mixture([0.2, 0.5, 0.3], profile())])
+    found = context(sample(np.log2(values + 1), "log"), profile=profile())
+    assert found.index[found["value"].notna()].tolist() == ["purity_proxy"]
+    assert (found["note"].drop("purity_proxy") == NOT_LINEAR).all()
+    assert set(found.index) == set(context(sample(values), profile=profile()).index)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_the_context_of_several_samples_at_once_is_refused(number):
+    values = pd.DataFrame([everything()] * number, columns=everything().index)
+    several = Expression(
+        values=values.to_numpy(np.float64), samples=pd.RangeIndex(number), genes=values.columns, scale="tpm"
+    )
+    with pytest.raises(SignatureError, match=f"that of one sample; there are {number}"):
+        context(several)
 
 
 def test_a_sample_in_which_nothing_was_counted_has_no_context_but_reasons():
@@ -255,6 +369,10 @@ def test_every_problem_of_a_profile_is_told_at_once(tmp_path):
         ("symbol,T,B\nA,100,1\n", "no column gene"),
         ("gene,T,B\n", "no rows"),
         ("gene,T,B\nA,12.5,1\nB,3,9\n", "no value above 12.5, as logarithms are"),
+        ("gene,T,T\nA,100,1\nB,3,400\n", "'T' twice"),
+        ("gene,T,Residual\nA,100,1\nB,3,400\n", "'Residual'"),
+        ("gene,T,B\nA,1e308,1\nB,1e308,400\n", "'1e308'"),
+        ("gene,T,B\nA,100,1\n A ,3,400\n", "'A'; each gene once"),
     ],
 )
 def test_a_file_that_is_no_profile_is_refused(tmp_path, text, found):

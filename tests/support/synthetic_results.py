@@ -128,6 +128,8 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
         ledger=ledger,
         qc=qc,
         distances=facts,
+        genes=tables.get("genes"),
+        identity=tables.get("identity"),
     )
     write_json(summary, folder / "summary.json")
     write_json(facts, folder / "distances.json")
