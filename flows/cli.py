@@ -35,6 +35,22 @@ class Effect(StrEnum):
     none = "none"
 
 
+class Chemistry(StrEnum):
+    """What kind of library the reads are of."""
+
+    bulk = "bulk"
+    tenx_v2 = "10xv2"
+    tenx_v3 = "10xv3"
+
+
+class Strand(StrEnum):
+    """Which strand of the transcript read 1 is of."""
+
+    unstranded = "unstranded"
+    forward = "forward"
+    reverse = "reverse"
+
+
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The folder that holds study.yaml and samples.csv.")]
 Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that score samples at once.")]
@@ -91,6 +107,49 @@ def simulate(
 
         simulate_study(study, patients=patients, effect=effect.value, seed=seed, cells=cells)
         typer.echo(study)
+
+
+@app.command()
+def count(
+    sheet: Annotated[Path, typer.Argument(metavar="SHEET", help="CSV: sample_id, read1, read2; a row a lane.")],
+    index: Annotated[Path, typer.Option(help="The index of kallisto (`kb ref` or `kallisto index` makes one).")],
+    transcripts: Annotated[Path, typer.Option(help="Which gene each transcript is of (kallisto's t2g.txt will do).")],
+    out: Annotated[Path, typer.Option(help="The folder for the counts.")],
+    technology: Annotated[Chemistry, typer.Option(help="Bulk RNA, or the chemistry of 10x cells.")] = Chemistry.bulk,
+    reads: Annotated[Path | None, typer.Option(help="A second folder for FASTQ files, beside that of SHEET.")] = None,
+    barcodes: Annotated[Path | None, typer.Option(help="The list of barcodes of the 10x chemistry.")] = None,
+    strand: Annotated[Strand, typer.Option(help="Which strand bulk reads are of.")] = Strand.unstranded,
+    fragment_length: Annotated[float, typer.Option(min=1, help="Of bulk reads without mates: mean length.")] = 200,
+    fragment_sd: Annotated[float, typer.Option(min=0.1, help="Its standard deviation.")] = 30,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of the counting program.")] = 1,
+    direct: Direct = False,
+) -> None:
+    """FASTQ files to counts that samples.csv can name; needs rabiomarkers[fastq].
+
+    Example: rabiomarkers count reads.csv --index human.idx --transcripts t2g.txt --out studies/ra-pd1/counts
+    """
+    with _errors_told():
+        from flows.count_request import CountRequest, run_counting
+        from flows.terminal import terminal_progress
+
+        request = CountRequest(
+            sheet=sheet,
+            index=index,
+            transcripts=transcripts,
+            out=out,
+            technology=technology.value,
+            reads=reads,
+            barcodes=barcodes,
+            strand=strand.value,
+            fragment_length=fragment_length,
+            fragment_sd=fragment_sd,
+            threads=threads,
+        )
+        done = run_counting(request, terminal_progress(tell), direct=direct, tell=_say)
+        fresh = sum(not step.reused for step in done)
+        _say(f"{fresh} libraries counted, {len(done) - fresh} already there")
+        _say("complete samples_lines.csv and add its lines to samples.csv")
+        typer.echo(_short(request.folder))
 
 
 @app.command()
@@ -230,10 +289,14 @@ def _run(request: "StudyRequest", *, direct: bool) -> None:
     else:
         from flows.embedded import run_flow
 
-        done = run_flow(request, progress, tell=lambda line: tell.print(line, markup=False, highlight=False))
+        done = run_flow(request, progress, tell=_say)
     fresh = len(done.computed)
     tell.print(f"{fresh} steps computed, {len(done.steps) - fresh} already there", markup=False, highlight=False)
     typer.echo(_short(done.results / "report.html"))
+
+
+def _say(line: str) -> None:
+    tell.print(line, markup=False, highlight=False)
 
 
 def _short(path: Path) -> Path:

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from flows.study_request import StudyRequest, workspace
 from flows.watching import watched_by
@@ -23,8 +25,17 @@ def run_flow(request: StudyRequest, progress: Progress, *, tell: Callable[[str],
     RabiomarkersError
         Why a stage failed, with the full text that Prefect did not get.
     """
+    use_server(workspace(request.results) / "prefect", tell=tell)
+
+    from flows.predict_response import predict_response_flow
+
+    run: Run = told_in_full(predict_response_flow, request, progress)
+    return run
+
+
+def use_server(home: Path, *, tell: Callable[[str], None]) -> None:
+    """Set Prefect up, before it is imported: the server that the environment names, or an embedded one with its files in `home`."""
     server = os.environ.get("PREFECT_API_URL")
-    home = workspace(request.results) / "prefect"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = QUIET | ({} if server else {"PREFECT_HOME": str(home)})
     for name, value in settings.items():
@@ -36,12 +47,19 @@ def run_flow(request: StudyRequest, progress: Progress, *, tell: Callable[[str],
     )
     tell(f"running through {where}")
 
-    from flows.predict_response import predict_response_flow
+
+def told_in_full(flow: Callable[[Any], Any], request: object, progress: Progress) -> Any:
+    """What the flow makes of the request.
+
+    Raises
+    ------
+    RabiomarkersError
+        Why a stage failed, with the full text that Prefect did not get.
+    """
     from flows.tasks import StageError, failures
 
     with watched_by(progress):
         try:
-            run: Run = predict_response_flow(request)
+            return flow(request)
         except StageError:
             raise failures[-1] from None
-    return run

@@ -72,6 +72,10 @@ class PredictionError(RabiomarkersError):
     """A model cannot be fitted, validated or applied as it was asked for."""
 
 
+class CountingError(RabiomarkersError):
+    """Reads cannot be counted: the counting programs are not installed, or stopped."""
+
+
 class StoreError(RabiomarkersError):
     """A step cannot be looked up, written or trusted."""
 

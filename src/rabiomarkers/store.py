@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # names under which a distribution is imported, where they differ from its own
 DISTRIBUTIONS = {
     "biom": "biom-format",
+    "kb_python": "kb-python",
     "plotly": "plotly",
     "skbio": "scikit-bio",
     "skimage": "scikit-image",
