@@ -180,8 +180,12 @@ def _symbols(column: str) -> Rule:
 
 def _signature_rules(rows: Mapping[int, Row]) -> Iterator[Fault]:
     sizes: dict[str, int] = {}
+    directed: dict[str, bool] = {}
     for line, row in rows.items():
         name = row["signature"]
+        if directed.setdefault(name, float(row["direction"]) != 0) != (float(row["direction"]) != 0):
+            found = f"{name} has genes with a direction and genes without one"
+            yield line, "direction", found, "1 or -1 for all, or 0 for all", "split it into two signatures"
         sizes[name] = sizes.get(name, 0) + 1
         if not _NAME.fullmatch(name):
             yield line, "signature", repr(name), "letters, digits, '_', '-' and '.', a letter first", "rename it"

@@ -31,11 +31,11 @@ EPITHELIUM = ["CDH1", "EPCAM", "ESR1", "GATA3", "KRT18", "KRT19", "KRT7", "KRT8"
 
 
 def profile(seed=1) -> pd.DataFrame:
-    """Three types, twenty genes of each an order above the others."""
+    """Three types in TPM, twenty genes of each an order above the others."""
     levels = np.random.default_rng(seed).gamma(2.0, 20.0, (60, 3))
     for place in range(3):
         levels[20 * place : 20 * place + 20, place] *= 30
-    return pd.DataFrame(levels, index=pd.Index(GENES, name="gene"), columns=list(TYPES))
+    return pd.DataFrame(levels / levels.sum(axis=0) * 1e6, index=pd.Index(GENES, name="gene"), columns=list(TYPES))
 
 
 def sample(values: pd.Series, scale="tpm") -> Expression:
@@ -49,8 +49,8 @@ def context(expression, **options) -> pd.DataFrame:
 
 
 def mixture(shares, levels) -> pd.Series:
-    """Shares of RNA: each type's profile counts as one library."""
-    return ((levels / levels.sum()) @ np.asarray(shares)) * 1e6
+    """Shares of RNA: a library of each type's RNA in that proportion."""
+    return levels @ np.asarray(shares)
 
 
 def everything(seed=2) -> pd.Series:
@@ -97,10 +97,9 @@ def test_shares_equal_those_of_another_solver():
     rng = np.random.default_rng(5)
     levels = profile()
     mixed = mixture([0.7, 0.3, 0.0], levels) * rng.lognormal(0, 0.3, 60)
-    scaled = levels.to_numpy() / levels.to_numpy().sum(axis=0)
-    weights = 1 / np.sqrt(scaled.mean(axis=1) * 1e6 + 1)
-    right = weights * (mixed / mixed.sum()).to_numpy()
-    other = lsq_linear(weights[:, None] * scaled, right, bounds=(0, np.inf), method="bvls")
+    weights = 1 / np.sqrt(levels.to_numpy().mean(axis=1) + 1)
+    right = weights * mixed.to_numpy()
+    other = lsq_linear(weights[:, None] * levels.to_numpy(), right, bounds=(0, np.inf), method="bvls")
     found = context(sample(mixed), profile=levels)
     assert found.loc[[f"nnls_{name}" for name in TYPES], "value"].to_numpy() == pytest.approx(
         other.x / other.x.sum(), abs=1e-9
@@ -169,18 +168,26 @@ def test_a_solver_that_comes_to_no_end_is_told(monkeypatch):
 
 
 def test_the_residual_tells_the_condition_number_and_the_sum_before_it_was_brought_to_one():
+    """A tumour that is one part in four of the profile's types, and for the rest of what has none of its genes."""
     levels = profile()
-    mixed = everything().iloc[:60].set_axis(GENES)  # nothing that the profile knows
-    scaled = levels.to_numpy() / levels.to_numpy().sum(axis=0)
-    weights = 1 / np.sqrt(scaled.mean(axis=1) * 1e6 + 1)
-    columns = weights[:, None] * scaled
+    strange = pd.Series(1e6 / 1_000, index=[f"X{place}" for place in range(1_000)])
+    mixed = pd.concat([mixture([0.05, 0.125, 0.075], levels), 0.75 * strange])
+    columns = levels.to_numpy() / np.sqrt(levels.to_numpy().mean(axis=1) + 1)[:, None]
     singular = np.linalg.svd(columns / np.sqrt((columns**2).sum(axis=0)), compute_uv=False)
-    raw = lsq_linear(columns, weights * (mixed / mixed.sum()).to_numpy(), bounds=(0, np.inf), method="bvls").x.sum()
-    note = context(sample(mixed), profile=levels).loc["nnls_residual", "note"]
-    assert note == (
-        f"condition number of the profile {singular[0] / singular[-1]:.3g}; the shares summed to {raw:.3g} before"
+    found = context(sample(mixed), profile=levels)
+    assert found.loc["nnls_residual", "note"] == (
+        f"condition number of the profile {singular[0] / singular[-1]:.3g}; the shares summed to 0.25 before"
     )
-    assert abs(raw - 1) > 0.05
+    assert found.loc["nnls_T", "value"] == pytest.approx(0.5)
+
+
+@given(st.lists(st.floats(0.02, 1.0), min_size=3, max_size=3))
+def test_a_profile_of_the_telling_genes_alone_gives_the_shares_of_all_rna(parts):
+    """B spends a tenth of its RNA on these genes, T and myeloid cells all of it: so much smaller a share of these genes is B's."""
+    shares = np.array(parts) / sum(parts)
+    levels = profile() * [0.1, 1.0, 1.0]
+    found = context(sample(mixture(shares, levels)), profile=levels)
+    assert found.loc[[f"nnls_{name}" for name in TYPES], "value"].to_numpy() == pytest.approx(shares, abs=1e-8)
 
 
 def test_shares_from_counts_say_that_the_profile_must_be_per_read_too():
@@ -326,9 +333,10 @@ def test_the_context_of_several_samples_at_once_is_refused(number):
         context(several)
 
 
-def test_a_sample_in_which_nothing_was_counted_has_no_context_but_reasons():
+@pytest.mark.parametrize("scale", ["counts", "tpm", "log"])
+def test_a_sample_in_which_nothing_was_counted_has_no_context_but_reasons(scale):
     levels = pd.concat([profile().iloc[:, 0] * 0, everything() * 0])
-    found = context(sample(levels, "counts"), profile=profile())
+    found = context(sample(levels, scale), profile=profile())
     assert found["value"].isna().all()
     assert (found["note"] != "").all()
 
@@ -369,9 +377,10 @@ def test_every_problem_of_a_profile_is_told_at_once(tmp_path):
         ("symbol,T,B\nA,100,1\n", "no column gene"),
         ("gene,T,B\n", "no rows"),
         ("gene,T,B\nA,12.5,1\nB,3,9\n", "no value above 12.5, as logarithms are"),
-        ("gene,T,T\nA,100,1\nB,3,400\n", "'T' twice"),
+        ("gene,T,T\nA,100,1\nB,3,400\n", "T: the column occurs more than once"),
         ("gene,T,Residual\nA,100,1\nB,3,400\n", "'Residual'"),
         ("gene,T,B\nA,1e308,1\nB,1e308,400\n", "'1e308'"),
+        ("gene,T,B\nA,900000,1\nB,200000,400\n", "T: a sum of 1100000; levels that are parts of a million"),
         ("gene,T,B\nA,100,1\n A ,3,400\n", "'A'; each gene once"),
     ],
 )

@@ -90,6 +90,12 @@ def test_a_rank_score_that_is_not_defined_is_nan(expression, up):
     assert np.isnan(rank_score(expression, up))
 
 
+@pytest.mark.parametrize(("up", "down"), [(["G1", "G1"], []), (["G1"], ["G1"])])
+def test_a_gene_that_is_given_twice_has_no_rank_score(ladder, up, down):
+    with pytest.raises(SignatureError, match="list a gene twice: the genes given"):
+        rank_score(ladder, up, down)
+
+
 expressions = st.lists(st.integers(0, 1000), min_size=6, max_size=30).map(
     lambda values: pd.Series(values, index=[f"G{place}" for place in range(len(values))], dtype=float)
 )
@@ -283,6 +289,34 @@ def test_the_step_writes_the_same_bytes_twice(tmp_path):
     ]
     # CYP26A1 is the first gene of the alphabet and has the lowest value
     assert value(features, "RA_RESPONSE_CORE") == 0.0
+
+
+def step_on(tmp_path, scale, values, **inputs):
+    piece = values.rename_axis("gene").rename("value").reset_index()
+    piece.attrs["passport"] = {"scale": scale}
+    write_table(piece, tmp_path / "sample.parquet")
+    info = signature_step(
+        {"sample": tmp_path / "sample.parquet", "signatures": config_path("signatures/gene_signatures.csv"), **inputs},
+        tmp_path,
+        names=["RA_DEGRADATION"],
+        methods=["rank"],
+        minimum_coverage=0.6,
+        minimum_library_size=1,
+        minimum_genes=1,
+    )
+    return info, read_table(tmp_path / "features.parquet").set_index("feature")
+
+
+def test_the_context_stands_beside_the_signatures_and_changes_none_of_them(tmp_path):
+    signatures = load_signatures(config_path("signatures/gene_signatures.csv"))
+    genes = sorted(signatures["gene"].unique())
+    values = pd.Series(np.random.default_rng(3).integers(0, 500, len(genes)).astype(float), index=genes)
+    _, alone = step_on(tmp_path, "counts", values)
+    _, both = step_on(tmp_path, "counts", values, markers=config_path("markers/immune_markers.csv"))
+    assert alone.index.tolist() == ["RA_DEGRADATION"]
+    assert set(both.index) - {"RA_DEGRADATION"} >= {"mcp_T_CELLS", "purity_proxy"}
+    pd.testing.assert_frame_equal(both.loc[["RA_DEGRADATION"]], alone)
+    assert not both["cohort_dependent"].any()
 
 
 # --- a real cohort in which nobody received retinoic acid -------------------------------------------------------------

@@ -51,6 +51,11 @@ def rank_score(expression: pd.Series, up: Sequence[str], down: Sequence[str] = (
     The score; NaN where one of the asked directions has no measured gene, where no gene is outside the set, or where all genes
     have one value (nothing is ordered).
 
+    Raises
+    ------
+    SignatureError
+        A gene is given twice or is both up and down, or the expression has a gene twice or an infinite value.
+
     References
     ----------
     Foroutan et al. 2018, doi:10.1186/s12859-018-2435-4
@@ -59,7 +64,7 @@ def rank_score(expression: pd.Series, up: Sequence[str], down: Sequence[str] = (
     if not genes or expression.dropna().empty:
         return np.nan
     members = pd.DataFrame(
-        {"signature": "", "gene": genes, "direction": [1] * len(up) + [-1] * len(down), "weight": 1.0}
+        {"signature": "the genes given", "gene": genes, "direction": [1] * len(up) + [-1] * len(down), "weight": 1.0}
     )
     known = Known(signatures=members, minimum_coverage=0.0)
     return float(singscore(_one_sample(expression, "log"), known).values[0, 0])
@@ -102,9 +107,10 @@ def score_signatures(
     Raises
     ------
     ScaleError
-        The scale is unknown, or is logarithmic where a method takes the logarithm itself.
+        The scale is unknown, or is logarithmic where a method takes the logarithm itself; or counts or TPM are negative.
     SignatureError
-        An unknown method or one that compares samples, a gene symbol that occurs twice, or a gene that a signature lists twice.
+        An unknown method or one that compares samples, what a method needs and lacks (rules, pairs, reference), a gene symbol that
+        occurs twice, an infinite value, or a gene that a signature lists twice.
     """
     compares = [method for method in methods if method in METHODS and METHODS[method].cohort_dependent]
     if compares:
@@ -156,8 +162,8 @@ def signature_step(
 ) -> Info:
     """Score one sample's piece (`sample`) with the signature table (`signatures`): `features.parquet` and `qc.parquet`.
 
-    Further inputs: `pairs` and `rules` for the authors' formulas, `reference` for z; with `markers` also the immune context, and
-    with `profile` the shares of its types.
+    Further inputs: `pairs` and `rules` for the authors' formulas, `reference` for z; with `markers` also the immune context
+    (whichever signatures are named), and with `profile` the shares of its types.
     """
     piece = read_table(inputs["sample"])
     scale = piece.attrs["passport"]["scale"]

@@ -19,7 +19,7 @@ FAILED = "the sample failed its quality check, so it was not compared with the o
 def stacked(pieces: Mapping[str, pd.DataFrame]) -> Expression:
     """The samples' pieces (`gene`, `value`, scale in `attrs["passport"]`) as one matrix of the genes that all of them measured."""
     columns = {sample: piece.set_index("gene")["value"] for sample, piece in sorted(pieces.items())}
-    table = pd.concat(columns, axis="columns", join="inner", sort=True)
+    table = pd.concat(columns, axis="columns", join="inner", sort=True).dropna()
     scale = next(iter(pieces.values())).attrs["passport"]["scale"]
     return Expression(
         values=np.ascontiguousarray(table.to_numpy(np.float64).T), samples=table.columns, genes=table.index, scale=scale

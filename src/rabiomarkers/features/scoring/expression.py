@@ -91,7 +91,7 @@ class Expression:
 
     @cached_property
     def linear(self) -> Matrix:
-        """Counts per million, or TPM; NaN throughout a sample in which nothing was counted.
+        """Counts per million, or TPM; NaN throughout a sample in which nothing was found.
 
         Raises
         ------
@@ -100,10 +100,11 @@ class Expression:
         """
         if self.scale == "log":
             raise ScaleError("This method takes the logarithm itself: it needs counts or TPM, not log values.")
-        if self.scale == "tpm":
-            return self.values
         totals = self.values.sum(axis=1, keepdims=True)
-        return np.divide(self.values * 1e6, totals, out=np.full_like(self.values, np.nan), where=totals > 0)
+        silent = np.full(self.values.shape, np.nan)
+        if self.scale == "tpm":
+            return np.asarray(np.where(totals > 0, self.values, silent), dtype=np.float64)
+        return np.asarray(np.divide(self.values * 1e6, totals, out=silent, where=totals > 0), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,9 @@ class Known:
     minimum_coverage: float = 0.6
     pairs: pd.DataFrame | None = None  # gene pairs (IMPRES): score, pair, gene_a, gene_b
     rules: Mapping[str, Any] | None = None  # scoring_rules.yaml
-    reference: pd.DataFrame | None = None  # gene, mean, sd of log2 values of a frozen set of samples
+    reference: pd.DataFrame | None = (
+        None  # gene, mean, sd of log2 values of a frozen set of samples; their unit where it is told
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Tables of numbers by gene that a study brings along: a frozen reference, a profile of cell types."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,14 +26,33 @@ def read_gene_file(path: Path, *, expected: str, remedy: str, columns: Sequence[
     Raises
     ------
     InputError
-        It is no CSV, has no rows, or lacks a column.
+        It is no CSV, has no rows, lacks a column or has one twice, or a row of another length.
     """
     label = path.name
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [line for line in csv.reader(file, strict=True) if line]
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
         found = f"no readable CSV ({type(error).__name__})"
         raise InputError([Problem(file=label, found=found, expected=expected, remedy=remedy)]) from None
+    header, rows = (lines[0], lines[1:]) if lines else ([], [])
+    torn = [
+        Problem(
+            file=label, row=row, found=f"{len(line)} cells", expected=f"{len(header)} as in the header", remedy=remedy
+        )
+        for row, line in enumerate(rows, start=2)
+        if len(line) != len(header)
+    ]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    torn += [
+        Problem(
+            file=label, row=1, column=name, found="the column occurs more than once", expected="once", remedy=remedy
+        )
+        for name in twice
+    ]
+    if torn:
+        raise InputError(torn[:MOST_TOLD])
+    table = pd.DataFrame(rows, columns=header, dtype=str)
     missing = [name for name in ("gene", *columns) if name not in table.columns]
     if missing or table.empty:
         found = f"no column {', '.join(missing)}" if missing else "no rows"

@@ -9,11 +9,14 @@ References
 Hänzelmann et al. 2013, doi:10.1186/1471-2105-14-7
 """
 
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from rabiomarkers.features.scoring.expression import Expression, Known, Matrix, Scored
-from rabiomarkers.features.scoring.members import Members, members_of, notes_of
+from rabiomarkers.features.scoring.members import NOTHING_COUNTED, Members, members_of, notes_of
 
 FEWEST_SAMPLES = 3
 BANDWIDTH = 0.25  # of a gene's standard deviation
@@ -27,9 +30,12 @@ def gsva(expression: Expression, known: Known) -> Scored:
     """Largest deviation upwards plus largest downwards of the walk down each sample's genes (`mx.diff`, weight 1). Up less down.
 
     Counts and TPM are taken as log2(CPM + 1) or log2(TPM + 1), log values as they are. Genes that do not differ between the samples
-    are left out first.
+    are left out first, and so is a sample in which nothing was counted: it has no score and moves nobody else's.
     """
-    levels = expression.values if expression.scale == "log" else np.nan_to_num(expression.logarithms)
+    levels = expression.values if expression.scale == "log" else expression.logarithms
+    counted = ~np.isnan(levels).any(axis=1)
+    if not counted.all():
+        return _of_the_counted(expression, known, counted)
     varying = levels.max(axis=0) > levels.min(axis=0) if len(levels) else np.zeros(len(expression.genes), dtype=bool)
     genes = expression.genes[varying]
     members = members_of(genes, known.signatures)
@@ -48,6 +54,15 @@ def gsva(expression: Expression, known: Known) -> Scored:
     kept, notes = notes_of(values, reasons, NO_GENE)
     coverage = members_of(expression.genes, known.signatures).coverage
     return Scored(features=members.names, values=kept, coverage=coverage, unit="GSVA score", notes=notes)
+
+
+def _of_the_counted(expression: Expression, known: Known, counted: NDArray[np.bool_]) -> Scored:
+    """The scores of the samples in which something was counted, among themselves; of the others the reason."""
+    some = gsva(replace(expression, values=expression.values[counted], samples=expression.samples[counted]), known)
+    shape = (len(expression.samples), len(some.features))
+    values, notes = np.full(shape, np.nan), np.full(shape, NOTHING_COUNTED, dtype=object)
+    values[counted], notes[counted] = some.values, some.notes
+    return replace(some, values=values, notes=notes)
 
 
 def kernel_densities(levels: Matrix) -> Matrix:

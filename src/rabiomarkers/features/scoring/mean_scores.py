@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rabiomarkers.errors import InputError, SignatureError
+from rabiomarkers.errors import InputError, ScaleError, SignatureError
 from rabiomarkers.features.scoring.expression import UNIT_OF_SCALE, Expression, Known, Scored
 from rabiomarkers.features.scoring.gene_files import faults, numbers_of, read_gene_file, repeated_genes
 from rabiomarkers.features.scoring.members import NOTHING_COUNTED, members_of, notes_of
@@ -47,11 +47,12 @@ def z_score(expression: Expression, known: Known) -> Scored:
     SignatureError
         There is no reference, or as `members_of`.
     ScaleError
-        The values are logarithms already.
+        The values are logarithms already, or the reference is of the other unit.
     """
     if known.reference is None:
         raise SignatureError("The method 'z' needs a frozen reference (gene, mean, sd): `freeze_reference` makes one.")
     reference = known.reference.set_index("gene")
+    _refuse_unit(reference, expression)
     usable = reference.index[reference["sd"] > 0].intersection(expression.genes)
     members = members_of(usable, known.signatures)
     chosen = usable[members.genes]
@@ -64,8 +65,16 @@ def z_score(expression: Expression, known: Known) -> Scored:
     return Scored(features=members.names, values=kept, coverage=members.coverage, unit="mean z", notes=notes)
 
 
+def _refuse_unit(reference: pd.DataFrame, expression: Expression) -> None:
+    """CPM and TPM of one gene differ by its length: a z across the two speaks of lengths."""
+    told = set(reference["unit"]) if "unit" in reference.columns else set()
+    own = UNIT_OF_SCALE.get(expression.scale, "")
+    if told and own and told != {own}:
+        raise ScaleError(f"The frozen reference is in {', '.join(sorted(told))}, the sample in {own}.")
+
+
 def freeze_reference(expression: Expression) -> pd.DataFrame:
-    """Mean and standard deviation (n - 1) of log2(CPM + 1) or log2(TPM + 1) of each gene: `gene, mean, sd`, sorted by gene.
+    """Mean and standard deviation (n - 1) of log2(CPM + 1) or log2(TPM + 1) of each gene: `gene, mean, sd, unit`, by gene.
 
     Freeze it before unblinding, from samples before treatment or from another cohort, and keep the file with the study.
 
@@ -84,7 +93,7 @@ def freeze_reference(expression: Expression) -> pd.DataFrame:
             f"there are {len(counted)}."
         )
     table = pd.DataFrame({"gene": expression.genes, "mean": counted.mean(axis=0), "sd": counted.std(axis=0, ddof=1)})
-    return table.sort_values("gene", ignore_index=True)
+    return table.sort_values("gene", ignore_index=True).assign(unit=UNIT_OF_SCALE[expression.scale])
 
 
 def read_reference(path: Path) -> pd.DataFrame:
@@ -93,7 +102,8 @@ def read_reference(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        Every problem of the file: no CSV, a column that is missing, a gene that occurs twice, a cell that is no number.
+        Every problem of the file: no CSV, a column that is missing, a gene that occurs twice, a cell that is no number, an
+        unknown `unit` (a column that an older file may lack).
     """
     expected = f"the columns {', '.join(REFERENCE_COLUMNS)} and a row a gene"
     table = read_gene_file(path, expected=expected, remedy=REMEDY, columns=REFERENCE_COLUMNS)
@@ -104,6 +114,10 @@ def read_reference(path: Path) -> pd.DataFrame:
         *faults(path, table, "mean", ~np.isfinite(mean), "a number", REMEDY),
         *faults(path, table, "sd", ~(np.isfinite(spread) & (spread >= 0)), "0 or more", REMEDY),
     ]
+    if "unit" in table.columns:
+        units = tuple(UNIT_OF_SCALE.values())
+        problems += faults(path, table, "unit", ~table["unit"].isin(units).to_numpy(), " or ".join(units), REMEDY)
     if problems:
         raise InputError(problems)
-    return table[["gene"]].join(numbers)
+    told = table[["unit"]] if "unit" in table.columns else pd.DataFrame(index=table.index)
+    return table[["gene"]].join(numbers).join(told)

@@ -116,7 +116,7 @@ def _ssgsea(ranks: Matrix, number: int, members: Members) -> Matrix:
     weights = ranks**SSGSEA_WEIGHT
     up, down = members.direction >= 0, members.direction < 0
     rises, falls = (_enrichment(ranks, weights, number, members, side) for side in (up, down))
-    return _up_less_down(rises, falls, members.count(up), members.count(down)) / number
+    return _up_less_down(rises, falls, members.count(up), members.count(down)) / max(number, 1)
 
 
 def _enrichment(ranks: Matrix, weights: Matrix, number: int, members: Members, chosen: np.ndarray) -> Matrix:
