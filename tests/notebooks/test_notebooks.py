@@ -15,6 +15,7 @@ def test_there_are_notebooks():
         "01_explore_results.ipynb",
         "02_paired_change.ipynb",
         "03_response_models.ipynb",
+        "04_tumour.ipynb",
     ]
 
 

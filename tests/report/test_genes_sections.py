@@ -1,5 +1,6 @@
 """Axes, single genes, immune context, identity and coverage on the page."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 
 import rabiomarkers as ra
 from rabiomarkers.errors import ResultsError
+from rabiomarkers.features.immune_context import METHODS_OF_CONTEXT
 from rabiomarkers.report.blocks import Grid, Picture, Prose
 from rabiomarkers.report.data import data_of_results
 from rabiomarkers.report.figures.axes import axis_points
 from rabiomarkers.report.figures.enrichment import enrichment_points
-from rabiomarkers.report.figures.gene_heatmap import gene_heatmap
+from rabiomarkers.report.figures.gene_heatmap import BAND, gene_heatmap
 from rabiomarkers.report.figures.style import Message
 from rabiomarkers.report.figures.volcano import NAMED, volcano
 from rabiomarkers.report.page import render
@@ -98,6 +100,17 @@ def test_names_in_the_volcano_do_not_cover_one_another_and_are_not_too_many():
     assert len(set(names)) == len(names)
 
 
+def test_no_name_in_the_volcano_covers_the_mark_of_a_gene_that_moved():
+    near = pd.DataFrame({"gene": ["A", "B", "C"], "estimate": [2.0, 2.1, 2.2], "p_value": [1e-8, 1e-8, 1e-8]})
+    near = near.assign(q_value=1e-6, ci_low=1.0, ci_high=3.0, n_pairs=8, mean_level=3.0)
+    figure = volcano(near, {}, title="tumour")
+    assert figure.layout.annotations
+    heights = {note.y for note in figure.layout.annotations}
+    assert not heights & set(
+        figure.data[0].y
+    )  # beside them the next mark lies in the way; above or below there is room
+
+
 def test_a_p_of_zero_is_drawn_at_a_finite_height():
     row = {"gene": "A", "p_value": 0.0, "q_value": 0.0, "estimate": 1.0, "ci_low": 0.5, "ci_high": 1.5, "n_pairs": 8}
     figure = volcano(pd.DataFrame([row | {"mean_level": 3.0}]), {"A": "SET"}, title="tumour")
@@ -117,6 +130,16 @@ def test_the_heatmap_puts_responders_first_and_genes_in_order_of_their_change(da
     means = np.nanmean(np.array(figure.data[0].z, dtype=float), axis=1)
     assert (np.diff(means) >= -1e-9).all()
     assert figure.data[0].zmin == -figure.data[0].zmax
+
+
+def test_the_strip_above_the_heatmap_is_as_wide_as_each_group(data):
+    figure = gene_heatmap(data.gene_deltas, data.outcomes, title="tumour")
+    groups = list(figure.data[0].x[0])
+    shown = [(strip.x0, strip.x1, strip.fillcolor) for strip in figure.layout.shapes]
+    first = groups.count("responder") / len(groups)
+    assert shown[0][:2] == pytest.approx((0, first))
+    assert [strip[2] for strip in shown] == [BAND[group] for group in dict.fromkeys(groups)]
+    assert shown[-1][1] == pytest.approx(1)
 
 
 def test_beyond_sixty_genes_those_that_moved_furthest_are_drawn(data):
@@ -176,10 +199,43 @@ def test_the_context_is_told_where_samples_have_it(data):
     named = data.changes.copy()
     named.loc[named.index[:2], "feature"] = ["mcp_T_CELLS", "purity_proxy"]
     section = context_section(replace(data, changes=named))
-    (table,) = grids(section)
+    table, methods = grids(section)
     assert [row[0].split("\n")[1] for row in table.rows] == ["mcp_T_CELLS", "purity_proxy"]
-    assert "no fraction" in table.note
-    assert "GPL-3" in table.note
+    assert [row[0].split("\n")[0] for row in methods.rows] == ["marker mean", "purity proxy"]
+    assert "GPL-3" in methods.rows[0][2]
+    assert "no fraction" in methods.rows[1][0]
+
+
+def test_every_method_of_the_context_stands_with_the_source_and_licence_it_was_written_with(data):
+    given = {"mcp_T_CELLS": "marker mean", "nnls_b": "nnls", "purity_proxy": "purity proxy"}
+    assert set(given.values()) == set(METHODS_OF_CONTEXT)
+    named = data.changes.copy()
+    named.loc[named.index[:3], "feature"] = list(given)
+    told = {row[0].split("\n")[0]: row for row in grids(context_section(replace(data, changes=named)))[1].rows}
+    for name, method in METHODS_OF_CONTEXT.items():
+        for doi in re.findall(r"doi:[^\s,;)]+", method.source):
+            assert doi in told[name][1]
+        assert ("GPL-3" in method.licence) == ("GPL-3" in told[name][2])
+
+
+@pytest.mark.parametrize("feature", ["epithelial_markers", "nnls_residual", "purity_proxy", "mcp_NK_CELLS"])
+def test_every_feature_of_the_context_is_told_in_plain_words(data, feature):
+    named = data.changes.copy()
+    named.loc[named.index[0], "feature"] = feature
+    (row,) = grids(context_section(replace(data, changes=named)))[0].rows
+    words, name = row[0].split("\n")
+    assert name == feature
+    assert words != feature
+
+
+def test_a_context_that_could_not_be_estimated_has_no_number_by_accident(data):
+    named = data.changes.copy()
+    named.loc[named.index[0], ["feature", "note"]] = ["purity_proxy", "no pair"]
+    named.loc[named.index[0], ["estimate", "ci_low", "ci_high", "p_value", "p_floor", "q_value"]] = np.nan
+    (row,) = grids(context_section(replace(data, changes=named)))[0].rows
+    assert row[3] == "not estimable"
+    assert row[4:7] == ("\N{EN DASH}",) * 3
+    assert "no pair" in row[7]
 
 
 def test_genes_that_were_not_measured_are_named(data):

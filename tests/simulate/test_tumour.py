@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
+from rabiomarkers.features.sample_sex import found_sex
 from rabiomarkers.knowledge import load_markers, load_signatures
 from rabiomarkers.schema import config_path
 from rabiomarkers.simulate.design import design_trial
-from rabiomarkers.simulate.tumour import LIBRARY_READS, tumour_counts, tumour_model
+from rabiomarkers.simulate.tumour import LIBRARY_READS, SEX_GENES, tumour_counts, tumour_model
 
 FEW = 2_000  # neutral genes, for speed
 
@@ -148,3 +149,11 @@ def test_counts_of_a_patient_depend_on_nobody_else(seed, patients):
     alone = tumour_counts(design, patients=design.patients[patients : patients + 1], neutral_genes=50)
     pd.testing.assert_frame_equal(alone, tumour_counts(design, neutral_genes=50)[alone.columns.tolist()])
     assert (alone >= 0).all(axis=None)
+
+
+def test_every_sample_is_a_woman_s_by_its_genes(trial):
+    _, counts = trial
+    assert set(SEX_GENES) <= set(counts.index)
+    for sample in counts.columns:
+        levels = np.log2(counts[sample] / counts[sample].sum() * 1e6 + 1)
+        assert found_sex(levels, unit="log2 CPM").found == "female"

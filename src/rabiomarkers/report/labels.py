@@ -51,6 +51,7 @@ NAMED = {
     "ra_metaboliser_balance": "taxa handling retinoic acid, against others",
     "ra_suppressor_share": "share of taxa suppressing retinoic acid",
     "purity_proxy": "tumour against immune and stromal cells (proxy of purity)",
+    "epithelial_markers": "epithelium, mean of markers",
     "nnls_residual": "part of the tumour RNA that the profile of cell types does not explain",
     "RA_RESPONSE_CORE": "retinoic-acid target genes, core set",
     "RA_RESPONSE_DIRECT": "direct retinoic-acid target genes",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rabiomarkers.change.immune import FEWEST
 from rabiomarkers.report.words import number
-from rabiomarkers.stats import matching, two_groups
+from rabiomarkers.stats import competitive, matching, two_groups
 from rabiomarkers.stats.moderated import MINIMUM_FEATURES
 from rabiomarkers.stats.paired import EXACT_FLIPS, EXACT_RANKS
 from rabiomarkers.stats.parts import EXACT_WHOLE
@@ -23,4 +23,7 @@ EXACT: Mapping[str, int | str] = {
     "matchings": matching.EXACT_PATIENTS,
     "shared_features": MINIMUM_FEATURES,
     "adjustment": FEWEST,
+    "gene_flips": competitive.ALL_FLIPS_TO,
+    "gene_draws": f"{competitive.FLIPS:,}".replace(",", " "),
+    "gene_correlation": f"{competitive.CORRELATION:g}",
 }

@@ -1,5 +1,7 @@
 """The axes of retinoic acid and of peroxidation apart, and which cells bulk RNA speaks of."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from rabiomarkers.report.blocks import Block, Grid, Picture, Prose, Section
@@ -24,22 +26,58 @@ from rabiomarkers.report.words import (
 BEFORE_NOTE = (
     "Availability is read before treatment only: its genes (CYP26A1, DHRS3, LRAT and others) are themselves "
     "switched on by retinoic acid, so that their change under treatment would be its response once more, with the "
-    "sign turned."
+    "sign turned. Compare patients within an arm, never arms: a score of genes that should be high and of others that "
+    "should be low has its zero elsewhere than one of high genes only."
 )
 CHANGE_NOTE = (
     "All targets and direct targets are the response; differentiation is what cells become of it. In peroxidation "
     "the arm of defence counts downwards: a fall of it is towards peroxidation."
 )
 COLUMNS = ("axis", "arm", "signature", "patients", "value", "range", "p (floor)")
-CONTEXT_PREFIXES = ("mcp_", "nnls_", "purity_proxy")
-CONTEXT_COLUMNS = ("what", "measured in", "pairs", "change", "interval (level)", "p (floor)", "what may be said")
-CONTEXT_NOTE = (
-    "Marker means compare one cell type between samples, never two types within one. Shares are of the RNA, and "
-    "lend to the types of the profile whatever comes of types it lacks: read them beside the residual. The proxy of "
-    "purity says which sample has more tumour and is no fraction. None is a count of cells. Marker means: lists of "
-    "MCP-counter (doi:10.1186/s13059-016-1070-5; its package is GPL-3 and not used). Shares: non-negative least "
-    "squares after doi:10.1371/journal.pone.0006098; the licence of the profile is that of its source."
+CONTEXT_PREFIXES = ("mcp_", "nnls_", "purity_proxy", "epithelial_markers")
+CONTEXT_COLUMNS = (
+    "what",
+    "measured in",
+    "pairs",
+    "change",
+    "interval (level)",
+    "p (floor)",
+    "adjusted p",
+    "what may be said",
 )
+CONTEXT_NOTE = (
+    "None is a count of cells, and none but the shares says how much of one type there is beside another in one sample. What may "
+    "be said rests on the adjusted p, which counts all features of the same family."
+)
+METHOD_COLUMNS = ("method", "source", "licence")
+METHODS: Mapping[str, tuple[tuple[str, ...], tuple[str, str, str]]] = {
+    "marker mean": (
+        ("mcp_", "epithelial_markers"),
+        (
+            "mean log2 level of a type's markers; compares samples, never two types within one",
+            "MCP-counter, doi:10.1186/s13059-016-1070-5; epithelium: markers/immune_markers.csv of the configuration",
+            "the lists are facts of the paper; its package MCPcounter is GPL-3 and not used",
+        ),
+    ),
+    "nnls": (
+        ("nnls_",),
+        (
+            "shares of the RNA by non-negative least squares against a profile of pure types; whatever comes of types it lacks is "
+            "lent to those it has, so read them beside the residual",
+            "Abbas et al. 2009, doi:10.1371/journal.pone.0006098",
+            "own implementation; the licence of the profile is that of its source",
+        ),
+    ),
+    "purity proxy": (
+        ("purity_proxy",),
+        (
+            "1 less the mean of the rank scores of immune and stromal markers: which sample has more tumour, no fraction",
+            "project convention, after the idea of ESTIMATE (doi:10.1038/ncomms3612); its gene lists are not used",
+            "no code of others",
+        ),
+    ),
+}
+"""How cells are told from bulk RNA: what its features' names begin with, and what must be said beside its numbers."""
 
 
 def axes_section(data: ReportData) -> Section | None:
@@ -100,7 +138,18 @@ def context_section(data: ReportData) -> Section | None:
         "purity is first of all more immune cells in the piece that was taken. All of this is exploratory unless "
         "the plan names it."
     )
-    return Section(name="context", title="Immune context of bulk RNA", blocks=[Prose(text=told), table])
+    blocks: list[Block] = [Prose(text=told), table, _context_methods(rows)]
+    return Section(name="context", title="Immune context of bulk RNA", blocks=blocks)
+
+
+def _context_methods(rows: pd.DataFrame) -> Grid:
+    """Source and licence of each method that gave one of the rows."""
+    used = [(name, said) for name, (begins, said) in METHODS.items() if rows["feature"].str.startswith(begins).any()]
+    return Grid(
+        caption="What each method tells, and under which licence",
+        columns=METHOD_COLUMNS,
+        rows=[(two_lines(name, words), *rest) for name, (words, *rest) in used],
+    )
 
 
 def _context_row(row: pd.Series) -> tuple[str, ...]:
@@ -112,5 +161,6 @@ def _context_row(row: pd.Series) -> tuple[str, ...]:
         f"{signed(row['estimate'])} {row['unit']}" if some else NOT_ESTIMABLE,
         interval(row["ci_low"], row["ci_high"], row["ci_level"]) if present(row["ci_low"]) else DASH,
         p_with_floor(row["p_value"], row["p_floor"]) if present(row["p_value"]) else DASH,
+        number(row["q_value"]) if present(row["q_value"]) else DASH,
         call_of_change(row),
     )

@@ -25,11 +25,16 @@ from rabiomarkers.report.words import (
     two_lines,
     whole,
 )
+from rabiomarkers.stats.competitive import CORRELATION
 from rabiomarkers.stats.multiplicity import ALPHA
 
 SMALLEST_P = "smallest p"
 GENES_SHOWN = 40
 GENE_COLUMNS = ("gene", "shown for", "pairs", "log2 fold change", "interval", "p", "q")
+GENE_NOTE = (
+    "p: of one gene, whether its mean change over the patients is none; it has no floor, as it takes changes as normal. "
+    "q: the same p after so many genes were looked at."
+)
 ENRICHMENT_COLUMNS = (
     "signature",
     "genes",
@@ -46,7 +51,7 @@ EXPLORED = (
 )
 TWO_QUESTIONS = (
     "The two p ask two questions. Among genes: did the signature's genes move further than other genes, taking the "
-    "correlation of genes as 0.01? It does not know how many patients there are. Over patients: would the mean of "
+    f"correlation of genes as {CORRELATION:g}? It does not know how many patients there are. Over patients: would the mean of "
     "its genes' statistics be as far from 0 if each patient's change had its sign drawn at random? It has a floor, "
     "as every exact p of few pairs has. Only where both pass is a signature filled in the figure. Up and down are "
     "as the signature is signed."
@@ -163,9 +168,8 @@ def _gene_table(genes: pd.DataFrame, shown: pd.DataFrame, title: str) -> Grid:
             )
             for _, row in rows.iterrows()
         ],
-        note=f"The {GENES_SHOWN} of smallest p among those shown; all are in genes.parquet."
-        if len(why) > GENES_SHOWN
-        else "",
+        note=GENE_NOTE
+        + (f" The {GENES_SHOWN} of smallest p stand here; all are in genes.parquet." if len(why) > GENES_SHOWN else ""),
         collapsed=True,
     )
 

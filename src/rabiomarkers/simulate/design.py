@@ -25,7 +25,7 @@ _RESPONDERS: tuple[Response, ...] = ("PR", "CR", "PR")
 _OTHERS: tuple[Response, ...] = ("PD", "SD", "PD", "SD", "PD", "SD", "PD")
 _BLOCK = len(_RESPONDERS) + len(_OTHERS)
 
-_STREAMS = ("shared", "response", "clinical", "sampling", "tumour", "pbmc", "cbc", "stool", "cells")
+_STREAMS = ("shared", "response", "clinical", "sampling", "tumour", "pbmc", "cbc", "stool", "cells", "sex")
 _EVERYBODY = 0  # the "patient" of what all share: gene means, cell types, species
 
 

@@ -43,6 +43,11 @@ _STROMAL = ("MCPCOUNTER_ENDOTHELIAL_CELLS", "MCPCOUNTER_FIBROBLASTS")
 # Retinoic-acid targets that rise with infiltration in patients who had no retinoic acid (GEO GSE91061).
 _INFILTRATING_TARGETS = ("CD38", "PLAAT4", "TGM2")
 
+# Every patient is a woman: XIST is expressed and no gene of the Y chromosome is, but for a stray read.
+SEX_GENES = ("XIST", "RPS4Y1", "DDX3Y", "KDM5D", "UTY", "EIF1AY")
+XIST_LEVEL, XIST_SD = 5.5, 0.6  # log2 counts per million; between biopsies
+STRAY_READS = 0.2  # of each Y-linked gene, on average
+
 RA_SIGNATURE = "RA_RESPONSE_DIRECT"
 PEROXIDATION_SIGNATURE = "MACROPHAGE_LIPID_PEROXIDATION"
 CYTOTOXIC_SIGNATURES = (
@@ -133,12 +138,12 @@ def tumour_counts(
     columns: dict[str, npt.NDArray[np.int64]] = {}
     for patient in design.patients if patients is None else patients:
         columns |= _biopsies(design, model, patient)
-    return pd.DataFrame(columns, index=model.genes)
+    return pd.DataFrame(columns, index=_all_genes(model))
 
 
 def _biopsies(design: Design, model: TumourModel, patient: Patient) -> dict[str, npt.NDArray[np.int64]]:
     """Both biopsies are drawn even where one is missing, so that the other does not depend on that."""
-    rng = stream(design.seed, patient.index, "tumour")
+    rng, sex = stream(design.seed, patient.index, "tumour"), stream(design.seed, patient.index, "sex")
     own = model.level + rng.normal(0.0, PATIENT_SD, len(model.genes))
     own += model.infiltration * rng.normal(0.0, INFILTRATION_SD)
     exposure = max(0.5, rng.normal(1.0, RA_PATIENT_SD / RA_LOG2_FOLD))
@@ -148,9 +153,24 @@ def _biopsies(design: Design, model: TumourModel, patient: Patient) -> dict[str,
         if design.planted and sample.timepoint == "post":
             level = level + exposure * model.everybody + patient.responder * model.responders
         counts = _sequence(level, sample, rng)
+        last = _sex_counts(int(counts.sum()), sex)
         if not sample.missing:
-            drawn[sample.sample_id] = counts
+            whole = pd.Series(counts, model.genes).reindex(_all_genes(model), fill_value=0)
+            whole[list(SEX_GENES)] = last
+            drawn[sample.sample_id] = whole.to_numpy(np.int64)
     return drawn
+
+
+def _all_genes(model: TumourModel) -> pd.Index:
+    """Those of the model, and the sex genes that it lacks behind them."""
+    return model.genes.append(pd.Index([gene for gene in SEX_GENES if gene not in model.genes], name="gene"))
+
+
+def _sex_counts(reads: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Reads of `SEX_GENES` in a library of so many; from a stream of their own."""
+    xist = reads * np.exp2(rng.normal(XIST_LEVEL, XIST_SD)) / 1e6
+    counts: npt.NDArray[np.int64] = rng.poisson([xist, *[STRAY_READS] * (len(SEX_GENES) - 1)])
+    return counts
 
 
 def _sequence(level: Numbers, sample: Sample, rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -4,17 +4,30 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from rabiomarkers.report.figures.style import FALL_TO_RISE, Message, dressed, flags_of, label, responder_group
+from rabiomarkers.report.figures.style import (
+    FALL_TO_RISE,
+    GREY,
+    INK,
+    Message,
+    dressed,
+    flags_of,
+    label,
+    pale,
+    responder_group,
+)
 from rabiomarkers.report.words import natural, plural, signed, text
 
 MOST_GENES = 60
 ROW_HEIGHT = 17
 GROUPS = ("responder", "non-responder", "response not known")
+# blue and vermilion mean rise and fall in this figure
+BAND = {"responder": INK, "non-responder": pale(GREY, 0.6), "response not known": "#FFFFFF"}
+STRIP = (3, 10)  # pixels above the genes
 SHARE_WITHIN = 0.98  # of the changes that lie within the ends of the colours
 
 
 def gene_heatmap(gene_deltas: pd.DataFrame, outcomes: pd.DataFrame, *, title: str) -> go.Figure | Message:
-    """Genes x patients, the colour the change; patients by response, genes by their mean change.
+    """Genes x patients, the colour the change; patients by response, with its strip above; genes by their mean change.
 
     Parameters
     ----------
@@ -54,11 +67,23 @@ def gene_heatmap(gene_deltas: pd.DataFrame, outcomes: pd.DataFrame, *, title: st
     )
     of_all = f"{len(order)} of {len(wide)} genes" if len(order) < len(wide) else plural(len(order), "gene")
     height = 150 + ROW_HEIGHT * len(order)
-    detail = f"{of_all}, {plural(len(patients), 'patient')}; rose: blue, fell: vermilion"
+    detail = f"{of_all}, {plural(len(patients), 'patient')}; rose: blue, fell: vermilion; band: responders dark"
     dressed(figure, title=f"Change of genes of {label(title)}", detail=detail, height=height, legend=False)
     figure.update_xaxes(type="multicategory", tickangle=-60, showgrid=False, dividercolor="#C8CDD3")
     figure.update_yaxes(tickfont_size=10, showgrid=False, dtick=1)
+    _strip(figure, [groups[patient] for patient in patients], rows=len(order))
     return figure
+
+
+def _strip(figure: go.Figure, groups: list[str], *, rows: int) -> None:
+    """A band over the patients, dark over responders; its names stand below."""
+    low, high = (1 + pixels / (ROW_HEIGHT * rows) for pixels in STRIP)
+    for group in dict.fromkeys(groups):
+        first, many = groups.index(group), groups.count(group)
+        ends = {"x0": first / len(groups), "x1": (first + many) / len(groups), "y0": low, "y1": high}
+        figure.add_shape(
+            type="rect", xref="paper", yref="paper", **ends, fillcolor=BAND[group], line={"width": 1, "color": INK}
+        )
 
 
 def _hover(gene: str, patient: str, table: pd.DataFrame, groups: dict[str, str], why: "pd.Series[str]") -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from rabiomarkers.report.figures.style import BLUE, GREY, INK, ORANGE, VERMILION, Message, dressed, label, pale
 from rabiomarkers.report.words import interval, number, plural, signed
@@ -11,6 +12,7 @@ from rabiomarkers.stats.multiplicity import ALPHA
 NAMED = 16  # genes whose names stand in the figure
 ASKED = 20  # of the planned genes, and of the others, that are tried
 LETTER, LINE = 0.010, 0.038  # of a name, in shares of the plot's width and height
+MARK = 0.006  # half a mark, in shares of the width
 GRID = (240, 160)  # cells over which genes that say nothing of their own are drawn once
 SMALLEST = 1e-300  # of p, as the logarithm of 0 is none
 SPOKEN = 0.01  # p up to which a gene that no plan names has a sign and a pointer of its own
@@ -102,6 +104,8 @@ def _names(figure: go.Figure, rows: pd.DataFrame, planned: dict[str, str], reach
     ordered = rows.sort_values(["p_value", "gene"])
     own = ordered[ordered["gene"].isin(list(planned))].head(ASKED)
     others = ordered[~ordered["gene"].isin(list(planned))].head(ASKED)
+    loud = rows[(rows["look"] != "other") | (rows["p_value"] <= SPOKEN)]
+    marks = np.column_stack([(loud["estimate"] / reach + 1) / 2, loud["height"] / top])
     taken: list[tuple[float, float, float]] = []  # middle and half width, across and up, in shares of the plot
     for _, row in pd.concat([own, others]).sort_values(["p_value", "gene"]).iterrows():
         if len(taken) == NAMED:
@@ -109,7 +113,7 @@ def _names(figure: go.Figure, rows: pd.DataFrame, planned: dict[str, str], reach
         half = LETTER * len(str(row["gene"])) / 2
         across, up = (row["estimate"] / reach + 1) / 2, row["height"] / top
         places = ((across, up + LINE), (across + half + LETTER, up), (across - half - LETTER, up), (across, up - LINE))
-        free = next((place for place in places if _is_free(place, half, taken)), None)
+        free = next((place for place in places if _is_free(place, half, taken, marks)), None)
         if free is None:
             continue
         taken.append((*free, half))
@@ -122,10 +126,14 @@ def _names(figure: go.Figure, rows: pd.DataFrame, planned: dict[str, str], reach
         )
 
 
-def _is_free(place: tuple[float, float], half: float, taken: list[tuple[float, float, float]]) -> bool:
-    """Whether a name would fit there: inside the plot, over no other name."""
+def _is_free(
+    place: tuple[float, float], half: float, taken: list[tuple[float, float, float]], marks: NDArray[np.float64]
+) -> bool:
+    """Whether a name would fit there: inside the plot, over no other name and no mark."""
     across, up = place
     if not (half < across < 1 - half and 0 < up < 1):
+        return False
+    if (np.abs(marks - place) < (half + MARK, LINE / 2)).all(axis=1).any():
         return False
     return all(abs(across - other) > half + width or abs(up - height) > LINE for other, height, width in taken)
 
