@@ -24,7 +24,16 @@ def test_importing_the_package_takes_less_than_a_fifth_of_a_second():
 
 
 FUNCTIONS = [
-    *("choose_signatures", "freeze_reference", "load_signatures", "open_results", "open_study", "run_study"),
+    *(
+        "choose_signatures",
+        "freeze_reference",
+        "load_pairs",
+        "load_rules",
+        "load_signatures",
+        "open_results",
+        "open_study",
+        "run_study",
+    ),
     *("score_samples", "score_signatures", "score_table", "sensitivity", "simulate_study"),
 ]
 

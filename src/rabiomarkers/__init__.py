@@ -20,6 +20,8 @@ _PUBLIC = {
     "Known": "rabiomarkers.features.scoring.expression",
     "choose_signatures": "rabiomarkers.features.signatures",
     "freeze_reference": "rabiomarkers.features.scoring.mean_scores",
+    "load_pairs": "rabiomarkers.knowledge",
+    "load_rules": "rabiomarkers.knowledge",
     "load_signatures": "rabiomarkers.knowledge",
     "open_results": "rabiomarkers.results",
     "open_study": "rabiomarkers.study",

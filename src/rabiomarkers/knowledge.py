@@ -1,7 +1,7 @@
 """What is known before any patient is seen: gene signatures, cell markers, taxa and historical response rates.
 
-The tables are the CSV files of `config/`, edited by scientists in a spreadsheet: whatever is wrong in one is told with
-its file, row and column, all of it at once, and a row without a source is not accepted.
+Without a path a loader reads the file that ships. The tables are edited by scientists in a spreadsheet: whatever is wrong in one
+is told with its file, row and column, all of it at once, and a row without a source is not accepted.
 """
 
 import re
@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from rabiomarkers.errors import InputError, Problem
-from rabiomarkers.schema import Fault, Row, Rule, load_table
+from rabiomarkers.schema import Fault, Row, Rule, config_path, load_table
 
 LARGEST_SIGNATURE = 200  # beyond this a set describes a state of the whole cell, and one rank score of it says little
 
@@ -27,7 +27,7 @@ _NAME = re.compile(
 )  # signature names become feature names; ":" and "*" mean something in a plan
 
 
-def load_signatures(path: Path) -> pd.DataFrame:
+def load_signatures(path: Path | None = None) -> pd.DataFrame:
     """Gene signatures, one row a signature and gene, sorted by both.
 
     Columns: `signature`, `gene` (HGNC symbol), `direction` (1 up, -1 down; 1 also means "member" in
@@ -42,7 +42,7 @@ def load_signatures(path: Path) -> pd.DataFrame:
     return load_table(path, "signatures/gene_signatures.csv", rules=(_symbols("gene"), _signature_rules))
 
 
-def load_pairs(path: Path) -> pd.DataFrame:
+def load_pairs(path: Path | None = None) -> pd.DataFrame:
     """Gene pairs of scores that count in how many the first gene lies above the second.
 
     Columns: `score`, `pair`, `gene_a`, `gene_b`, `rule`, `direction`, `source`, `verification`, `note`.
@@ -55,7 +55,7 @@ def load_pairs(path: Path) -> pd.DataFrame:
     return load_table(path, "signatures/gene_pairs.csv", rules=(_symbols("gene_a"), _symbols("gene_b")))
 
 
-def load_axes(path: Path) -> pd.DataFrame:
+def load_axes(path: Path | None = None) -> pd.DataFrame:
     """Which signature speaks for which axis of retinoic acid or peroxidation, and when: ``before`` treatment or as a ``change``.
 
     Columns: `axis`, `arm`, `signature`, `use`, `words`, `source`; in the order of the file, which is that of the report.
@@ -68,7 +68,7 @@ def load_axes(path: Path) -> pd.DataFrame:
     return load_table(path, "signatures/axes.csv", as_written=True)
 
 
-def load_rules(path: Path) -> dict[str, dict[str, Any]]:
+def load_rules(path: Path | None = None) -> dict[str, dict[str, Any]]:
     """How the authors of a score compute it: by score its `form`, `input`, `source` and what the form needs.
 
     Raises
@@ -76,6 +76,7 @@ def load_rules(path: Path) -> dict[str, dict[str, Any]]:
     InputError
         The file is no YAML of this kind, or a score lacks its form, its input or its source.
     """
+    path = path or config_path("signatures/scoring_rules.yaml")
     try:
         told = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -96,7 +97,7 @@ def _rule_problem(path: Path, column: str | None, found: str, expected: str) -> 
     return Problem(file=path.name, column=column, found=found, expected=expected, remedy="restore the file that ships")
 
 
-def load_aliases(path: Path) -> "pd.Series[str]":
+def load_aliases(path: Path | None = None) -> "pd.Series[str]":
     """Old or alternative gene symbol (index `alias`) -> the symbol used here (`gene`); only unambiguous ones.
 
     Raises
@@ -109,7 +110,7 @@ def load_aliases(path: Path) -> "pd.Series[str]":
     ]
 
 
-def load_ensembl(path: Path) -> "pd.Series[str]":
+def load_ensembl(path: Path | None = None) -> "pd.Series[str]":
     """Ensembl gene id without version (index) -> gene symbol: the coding genes of GENCODE, and others of our own tables.
 
     Raises
@@ -120,7 +121,7 @@ def load_ensembl(path: Path) -> "pd.Series[str]":
     return load_table(path, "signatures/ensembl_genes.csv").set_index("ensembl_gene_id")["symbol"]
 
 
-def load_markers(path: Path) -> pd.DataFrame:
+def load_markers(path: Path | None = None) -> pd.DataFrame:
     """Markers of cell types and states, one row a cell type, marker and modality, sorted by them.
 
     Columns: `cell_type`, `parent` (``root`` or another cell type), `kind` (type, state), `marker`, `hgnc`, `sign`
@@ -134,7 +135,7 @@ def load_markers(path: Path) -> pd.DataFrame:
     return load_table(path, "markers/immune_markers.csv", rules=(_symbols("hgnc"), _marker_rules))
 
 
-def load_taxa(path: Path) -> pd.DataFrame:
+def load_taxa(path: Path | None = None) -> pd.DataFrame:
     """Taxa with a role in retinoic-acid metabolism or immune-checkpoint response, one row a taxon, role and source.
 
     Columns: `taxon`, `rank`, `ncbi_taxid` (may be empty), `ncbi_name`, `role`, `evidence`, `context`, `source`,
@@ -148,7 +149,7 @@ def load_taxa(path: Path) -> pd.DataFrame:
     return load_table(path, "taxa/microbes.csv")
 
 
-def load_historical(path: Path) -> pd.DataFrame:
+def load_historical(path: Path | None = None) -> pd.DataFrame:
     """Published response rates, one row a trial population.
 
     Rates and intervals are in percent; `cp_low` and `cp_high` are the exact (Clopper-Pearson) 95 % interval.

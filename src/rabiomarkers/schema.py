@@ -78,13 +78,13 @@ def layout_of(name: str) -> Layout:
     )
 
 
-def load_table(path: Path, name: str, *, rules: Sequence[Rule] = (), as_written: bool = False) -> pd.DataFrame:
+def load_table(path: Path | None, name: str, *, rules: Sequence[Rule] = (), as_written: bool = False) -> pd.DataFrame:
     """The table at `path`, as the schema promises the table `name`, sorted by its key, or in the order of the file (`as_written`).
 
     Parameters
     ----------
     path
-        A CSV file: the one that ships, or one of a scientist's own.
+        A CSV file of a scientist's own; None: the one that ships.
     name
         Which table of the schema it is.
     rules
@@ -96,6 +96,7 @@ def load_table(path: Path, name: str, *, rules: Sequence[Rule] = (), as_written:
         Every row that cannot be used, with its place.
     """
     layout = layout_of(name)
+    path = path or config_path(name)
     rows, faults = _read(path, layout)
     if not faults:
         faults = [*_cell_faults(rows, layout), *_key_faults(rows, layout)]
