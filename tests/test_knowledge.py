@@ -8,7 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import InputError, RabiomarkersError
-from rabiomarkers.knowledge import load_aliases, load_historical, load_markers, load_signatures, load_taxa
+from rabiomarkers.features.signatures import signature_step
+from rabiomarkers.files import read_table, write_table
+from rabiomarkers.knowledge import (
+    load_aliases,
+    load_axes,
+    load_ensembl,
+    load_historical,
+    load_markers,
+    load_pairs,
+    load_rules,
+    load_signatures,
+    load_taxa,
+)
 from rabiomarkers.schema import config_path
 
 LOADERS = {
@@ -17,6 +29,9 @@ LOADERS = {
     "markers/immune_markers.csv": load_markers,
     "taxa/microbes.csv": load_taxa,
     "historical/clinical_reference.csv": load_historical,
+    "signatures/gene_pairs.csv": load_pairs,
+    "signatures/axes.csv": load_axes,
+    "signatures/ensembl_genes.csv": load_ensembl,
 }
 
 SIGNATURES = "signature,gene,direction,weight,compartment,axis,evidence,verification,source,note"
@@ -37,7 +52,9 @@ def told(load, path: Path) -> list[str]:
 
 
 # Row counts of the curated tables (their README) and the 16 of RA_RESPONSE_DIRECT; scientists may add rows.
-@pytest.mark.parametrize(("relative", "rows"), list(zip(LOADERS, [2497 + 16, 4437, 708, 139, 24], strict=True)))
+@pytest.mark.parametrize(
+    ("relative", "rows"), list(zip(LOADERS, [2497 + 16, 4437, 708, 139, 24, 15, 13, 19_000], strict=True))
+)
 def test_every_table_that_ships_is_read_whole(relative, rows):
     assert len(LOADERS[relative](config_path(relative))) >= rows
 
@@ -218,3 +235,83 @@ GENES = ["CYP26A1", "STRA6", "RARB", "DHRS3", "HIC1"]
 def test_the_order_of_the_rows_does_not_matter(tmp_path_factory, order):
     path = written(tmp_path_factory.mktemp("order"), SIGNATURES, *(GOOD.replace("CYP26A1", gene) for gene in order))
     assert load_signatures(path)["gene"].tolist() == sorted(GENES)
+
+
+CURATED = {
+    "gene_signatures": "signatures/gene_signatures.csv",
+    "gene_pairs": "signatures/gene_pairs.csv",
+    "gene_aliases": "signatures/gene_aliases.csv",
+    "immune_markers": "markers/immune_markers.csv",
+    "microbes": "taxa/microbes.csv",
+    "clinical_reference": "historical/clinical_reference.csv",
+}
+
+
+@pytest.mark.parametrize("name", CURATED)
+def test_every_curated_fact_ships_with_its_source_and_evidence(shared_data, name):
+    """The tables beside the public data; ours may hold more rows, and notes in other words."""
+    options = {"dtype": str, "keep_default_na": False}
+    theirs = pd.read_csv(shared_data.parent / "knowledge" / f"{name}.tsv", sep="\t", **options)
+    ours = pd.read_csv(config_path(CURATED[name]), **options)
+    facts = [column for column in theirs.columns if column != "note"]
+    assert set(facts) <= set(ours.columns)
+    missing = theirs[facts].merge(ours[facts].drop_duplicates(), how="left", indicator=True)["_merge"] != "both"
+    assert missing.sum() == 0
+
+
+def test_a_signature_added_by_rows_is_scored(tmp_path):
+    """End to end: rows in a copy of the table, and nothing else, make a feature."""
+    shipped = config_path("signatures/gene_signatures.csv").read_text()
+    rows = [f"MY_TARGETS,{gene},1,1.0,tumour,ra_response,expert,memory,PMID:10976925,-" for gene in ("G1", "G2")]
+    (tmp_path / "gene_signatures.csv").write_text(shipped + "\n".join(rows) + "\n")
+    piece = pd.DataFrame(
+        {"gene": [f"G{place}" for place in range(20)], "value": [float(20 - place) for place in range(20)]}
+    )
+    piece.attrs["passport"] = {"scale": "counts"}
+    write_table(piece, tmp_path / "sample.parquet")
+    signature_step(
+        {"sample": tmp_path / "sample.parquet", "signatures": tmp_path / "gene_signatures.csv"},
+        tmp_path,
+        names=["MY_TARGETS"],
+        methods=["rank", "mean", "ssgsea"],
+        minimum_coverage=0.6,
+        minimum_library_size=0,
+        minimum_genes=1,
+    )
+    features = read_table(tmp_path / "features.parquet").set_index("feature")["value"]
+    assert set(features.index) == {"MY_TARGETS", "MY_TARGETS:mean", "MY_TARGETS:ssgsea"}
+    assert features["MY_TARGETS"] == pytest.approx((18.5 - 1.5) / 18)  # ranks 18 and 19 of 20: 17 / 18
+
+
+def test_every_axis_names_a_signature_that_ships():
+    axes = load_axes()
+    assert set(axes["signature"]) <= set(load_signatures()["signature"])
+    assert set(axes.loc[axes["axis"] == "availability", "use"]) == {"before"}
+    assert set(axes.loc[axes["axis"] != "availability", "use"]) == {"change"}
+
+
+def test_the_arms_of_peroxidation_are_parts_of_the_whole():
+    table = load_signatures()
+    genes = {name: set(rows["gene"]) for name, rows in table.groupby("signature")}
+    arms = [genes[f"PEROXIDATION_{arm}"] for arm in ("OXIDISED_LIPID", "DEFENCE", "ROS")]
+    assert sum(map(len, arms)) == len(set.union(*arms))
+    whole = table[table["signature"] == "MACROPHAGE_LIPID_PEROXIDATION"].set_index("gene")["direction"]
+    inside = set(whole.index)
+    assert all(arm & inside for arm in arms)
+    assert (whole[sorted(arms[1] & inside)] == -1).all()  # defence counts downwards in the whole
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("scores: [", "no readable YAML"),
+        ("- a\n", "no scores"),
+        ("scores: {MINE: {form: mean, input: tpm}}\n", "rules.yaml:MINE.source"),
+        ("scores: {MINE: {source: me}}\n", "rules.yaml:MINE.form"),
+    ],
+)
+def test_rules_that_cannot_be_used_are_refused(tmp_path, text, told):
+    (tmp_path / "rules.yaml").write_text(text)
+    with pytest.raises(InputError) as raised:
+        load_rules(tmp_path / "rules.yaml")
+    assert told in str(raised.value)

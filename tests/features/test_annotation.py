@@ -123,3 +123,18 @@ def test_sorted_pbmc_of_10x_get_their_lineage(tree):
     right = called["lineage"].to_numpy() == truth
     assert right.mean() >= 0.85  # measured 0.87
     assert right[truth != "DC"].mean() >= 0.90  # measured 0.93
+
+
+def test_the_tumour_has_the_cells_of_blood_and_its_own(markers, tree):
+    tumour = marker_tree(markers, "tumour")
+    own = {"tumour_epithelial", "endothelial", "fibroblast", "macrophage", "mast_cell", "CD4_Tfh"}
+    assert own <= set(tumour.types)
+    assert not own & set(tree.types)
+    assert {"CD8_TEM", "B_naive", "NK_CD56dim"} <= set(tumour.types)
+    assert not {"CD8_Tex", "TAM_inflammatory"} & set(tumour.types)  # states
+    assert "CD4_T" in tumour.paths["CD4_Tfh"]
+
+
+def test_types_of_the_tumour_change_nothing_of_the_blood(markers):
+    blood = markers[markers["compartment"] == "blood"]
+    assert marker_tree(markers) == marker_tree(blood)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from rabiomarkers.settings.base import Above, Count, Folder, Name, Positive, Settings, Share
+from rabiomarkers.settings.base import Above, Count, Folder, Name, Positive, Settings, Share, wrong
 
 type MethodName = Literal["rank", "mean", "ssgsea", "aucell", "z", "authors", "gsva", "authors_cohort"]
 
@@ -35,9 +35,17 @@ class ExpressionSettings(Settings):
     reference: Folder | None = None
     """The frozen reference of the method z: gene, mean, sd."""
     profile: Folder | None = None
-    """Expression of pure cell types (TPM): gene, then a column a type; with it their shares are estimated."""
+    """Expression of pure cell types: gene, then a column a type; with it their shares are estimated. In TPM for rna_tpm, in CPM for
+    rna_counts: the length of genes does not cancel between the two."""
     expected_sex: Literal["female", "male", "unknown"] = "female"
     """Of every patient; a column `sex` of patients.csv is believed first."""
+
+    @field_validator("methods")
+    @classmethod
+    def _each_method_once(cls, methods: tuple[MethodName, ...]) -> tuple[MethodName, ...]:
+        if len(set(methods)) < len(methods):
+            raise wrong("each method once", "remove the repeated one")
+        return methods
 
 
 EXPRESSION_FILES = ("gene_names", "transcripts", "reference", "profile")
