@@ -34,7 +34,15 @@ FUNCTIONS = [
         "open_study",
         "run_study",
     ),
-    *("score_samples", "score_signatures", "score_table", "sensitivity", "simulate_study"),
+    *(
+        "score_file",
+        "score_samples",
+        "score_signatures",
+        "score_table",
+        "sensitivity",
+        "simulate_study",
+        "stream_expression",
+    ),
 ]
 
 

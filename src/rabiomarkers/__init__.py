@@ -26,11 +26,13 @@ _PUBLIC = {
     "open_results": "rabiomarkers.results",
     "open_study": "rabiomarkers.study",
     "run_study": "rabiomarkers.pipeline",
+    "score_file": "rabiomarkers.streaming",
     "score_samples": "rabiomarkers.features.scoring.registry",
     "score_signatures": "rabiomarkers.features.signatures",
     "score_table": "rabiomarkers.features.scoring.registry",
     "sensitivity": "rabiomarkers.change.sensitivity",
     "simulate_study": "rabiomarkers.simulate.study",
+    "stream_expression": "rabiomarkers.streaming",
 }
 _MODULES = {"plot": "rabiomarkers.report.plot"}
 
