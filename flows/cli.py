@@ -124,7 +124,7 @@ def count(
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of the counting program.")] = 1,
     direct: Direct = False,
 ) -> None:
-    """FASTQ files to counts that samples.csv can name; needs rabiomarkers[fastq].
+    """FASTQ files to counts that samples.csv can name; needs the extra `fastq`.
 
     Example: rabiomarkers count reads.csv --index human.idx --transcripts t2g.txt --out studies/ra-pd1/counts
     """

@@ -90,3 +90,10 @@ def test_logarithms_of_one_gene_under_two_names_are_refused(tmp_path):
     path = written(tmp_path, values, genes=["PLAAT4", "RARRES3", "CD8A"])
     with pytest.raises(InputError, match="1 genes under several names, as logarithms"):
         next(stream_expression(path, scale="log"))
+
+
+def test_a_file_without_a_matrix_is_told(tmp_path):
+    frame = pd.DataFrame(index=pd.Index(["S1", "S2"]))
+    anndata.AnnData(obs=frame, var=pd.DataFrame(index=pd.Index(IDS))).write_h5ad(tmp_path / "empty.h5ad")
+    with pytest.raises(InputError, match=r"no matrix in \.X"):
+        next(stream_expression(tmp_path / "empty.h5ad", scale="counts"))

@@ -1,6 +1,5 @@
 """Scoring a large `.h5ad` piece by piece: ten thousand samples need no more memory than a few hundred."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pandas as pd
 from rabiomarkers.errors import InputError
 from rabiomarkers.features.scoring.expression import Expression, Known, Matrix, Scale
 from rabiomarkers.features.scoring.registry import RANK, score_samples
-from rabiomarkers.ingest.annotated import check_hdf5, gene_names, sample_names
+from rabiomarkers.ingest.annotated import gene_names, open_annotated, sample_names
 from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.gene_tables import recognise
 from rabiomarkers.ingest.passport import expression_scale, look
@@ -35,19 +34,16 @@ def stream_expression(path: Path | str, *, scale: Scale, chunk: int = CHUNK) -> 
     InputError
         The file is damaged, names genes otherwise, holds a sample twice, or a chunk holds what is not on the scale.
     """
-    import anndata  # takes a second to load
-
     path = Path(path)
-    check_hdf5(path, path.name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # repeated names are judged here
-        data = anndata.read_h5ad(path, backed="r")
+    data = open_annotated(path, path.name, in_memory=False)
     try:
         findings = Findings(path.name)
         samples = pd.Index(sample_names(data.obs))
         if samples.has_duplicates:
             twice = samples[samples.duplicated()].unique()
             findings.add(f"samples that stand twice: {named(twice)}", "each once", "rename or remove all but one")
+        if "X" not in data.file:
+            findings.add("no matrix in .X", "the values in .X", "write the AnnData with its matrix")
         genes, _ = recognise(gene_names(data.var), load_aliases(), findings, gene_names=load_ensembl)
         if scale == "log" and genes.repeated:
             findings.add(
@@ -58,7 +54,7 @@ def stream_expression(path: Path | str, *, scale: Scale, chunk: int = CHUNK) -> 
         findings.raise_if_any()
         summing = genes.indicator()
         for first in range(0, data.n_obs, chunk):
-            rows: Any = data.X[first : first + chunk]  # type: ignore[index]
+            rows: Any = data.X[first : first + chunk]
             values = _dense((summing @ rows.T).T)
             part = samples[first : first + chunk]
             _refuse_scale(values, part, scale, path.name)

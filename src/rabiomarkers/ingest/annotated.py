@@ -41,8 +41,10 @@ def check_hdf5(path: Path, label: str) -> None:
         findings.fail(f"a damaged HDF5 file ({reason[:120]})", "a complete HDF5 file", "copy or write it again")
 
 
-def open_annotated(path: Path, label: str) -> Any:
-    """The AnnData (typed loosely: its own types admit lazy frames) of an `.h5ad` file, in memory.
+def open_annotated(path: Path, label: str, *, in_memory: bool = True) -> Any:
+    """The AnnData (typed loosely: its own types admit lazy frames) of an `.h5ad` file.
+
+    Not `in_memory`, its matrix stays in the file, which the caller closes (`data.file.close()`).
 
     Raises
     ------
@@ -55,7 +57,7 @@ def open_annotated(path: Path, label: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # repeated names are judged by the readers, old encodings are still readable
         try:
-            return anndata.read_h5ad(path)
+            return anndata.read_h5ad(path, backed=None if in_memory else "r")
         except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             Findings(label).fail(

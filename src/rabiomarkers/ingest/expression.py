@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -257,17 +258,25 @@ def _mapped(names: "pd.Series[str]", transcripts: "pd.Series[str]", findings: Fi
 
 def _annotated(path: Path, sample_ids: Sequence[str], findings: Findings) -> _Matrix:
     """Samples x genes; the symbols stand in a column of `.var`, or are its names."""
-    data = open_annotated(path, findings.file)
+    data = open_annotated(path, findings.file, in_memory=False)  # of thousands of samples a study may ask for twenty
+    try:
+        return _asked_of(data, sample_ids, findings)
+    finally:
+        data.file.close()
+
+
+def _asked_of(data: Any, sample_ids: Sequence[str], findings: Findings) -> _Matrix:
     names = sample_names(data.obs)
     if set(sample_ids) & set(data.var_names) and not set(sample_ids) & set(names):
         findings.fail(
             "genes x samples", "samples x genes, as AnnData has it", "transpose it: `adata.T.write_h5ad(...)`"
         )
     check_present(sample_ids, list(names), findings, where="sample")
-    if data.X is None:
+    if "X" not in data.file:
         findings.add("no matrix in .X", "the values in .X", "write the AnnData with its matrix")
     findings.raise_if_any()
-    rows = data[[list(names).index(sample) for sample in sample_ids]].X
+    place = {name: row for row, name in enumerate(names)}
+    rows = data[[place[sample] for sample in sample_ids]].to_memory().X
     dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows, dtype=np.float64)
     if not np.isfinite(dense).all():
         findings.add(
