@@ -70,7 +70,7 @@ def test_ensembl_ids_are_read_and_libraries_added_up(tmp_path):
     assert sizes["P1-pre"] == added.sum()
     assert "P1-pre-2" not in sizes.index
     ledger = results.ledger.set_index("sample_id")
-    assert ledger.loc["P1-pre-3", "reason"] == "second library of P1-pre; its reads are added to P1-pre"
+    assert ledger.loc["P1-pre-3", "reason"] == "second library of P1-pre; put together with P1-pre"
     assert ledger.loc["P1-pre", "status"] == "used"
 
 

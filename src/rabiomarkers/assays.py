@@ -98,7 +98,11 @@ ASSAYS: Mapping[str, Assay] = {
         score=cell_features.cell_step,
         score_config={"markers": MARKERS, "signatures": SIGNATURES},
         by_compartment=True,
-        score_parameters=lambda study: {"seed": study.settings.seed, **study.settings.cells.model_dump(mode="json")},
+        score_parameters=lambda study: {
+            "seed": study.settings.seed,
+            "minimum_coverage": study.settings.expression.minimum_coverage,
+            **study.settings.cells.model_dump(mode="json"),
+        },
     ),
     "cell_counts": Assay(
         split=blood_counts.split_blood_counts,

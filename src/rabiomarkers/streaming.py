@@ -10,7 +10,7 @@ import pandas as pd
 from rabiomarkers.errors import InputError
 from rabiomarkers.features.scoring.expression import Expression, Known, Matrix, Scale
 from rabiomarkers.features.scoring.registry import RANK, score_samples
-from rabiomarkers.ingest.annotated import gene_names, open_annotated, sample_names
+from rabiomarkers.ingest.annotated import damage_told, gene_names, open_annotated, sample_names
 from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.gene_tables import recognise
 from rabiomarkers.ingest.passport import expression_scale, look
@@ -54,7 +54,8 @@ def stream_expression(path: Path | str, *, scale: Scale, chunk: int = CHUNK) -> 
         findings.raise_if_any()
         summing = genes.indicator()
         for first in range(0, data.n_obs, chunk):
-            rows: Any = data.X[first : first + chunk]
+            with damage_told(path.name):
+                rows: Any = data.X[first : first + chunk]
             values = _dense((summing @ rows.T).T)
             part = samples[first : first + chunk]
             _refuse_scale(values, part, scale, path.name)

@@ -80,3 +80,17 @@ def test_without_the_package_one_is_told_what_to_install(monkeypatch):
     with pytest.raises(StatisticsError, match=r"rabiomarkers\[deseq2\]"):
         count_model(COUNTS, GENES, PATIENTS)
     assert "moderated_t" in MISSING
+
+
+def test_a_narrower_level_gives_narrower_intervals_of_the_same_estimate(model):
+    narrow = count_model(COUNTS, GENES, PATIENTS, level=0.8)
+    assert narrow["estimate"].to_numpy() == pytest.approx(model["estimate"].to_numpy(), nan_ok=True)
+    ratio = (narrow["ci_high"] - narrow["ci_low"]) / (model["ci_high"] - model["ci_low"])
+    assert ratio.dropna().to_numpy() == pytest.approx(
+        1.2815515655 / 1.9599639845
+    )  # quantiles of the normal distribution
+
+
+def test_expected_counts_with_fractions_are_rounded_to_the_nearest(model):
+    told = count_model(COUNTS - 0.4 * (COUNTS > 0), GENES, PATIENTS)
+    pd.testing.assert_frame_equal(told, model)

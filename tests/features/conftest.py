@@ -46,19 +46,25 @@ def make_cells(tree) -> Callable[..., AnnData]:
     """Cells x 2 000 genes of the given types (`.obs["truth"]`); doublets are sums of two cells."""
 
     def make(
-        shares: Mapping[str, float] = PBMC, *, cells: int = 1000, seed: int = 1, doublets: int = 0, unknown: int = 0
+        shares: Mapping[str, float] = PBMC,
+        *,
+        cells: int = 1000,
+        seed: int = 1,
+        doublets: int = 0,
+        unknown: int = 0,
+        of: MarkerTree = tree,
     ) -> AnnData:
         rng = np.random.default_rng(seed)
-        others = [f"GENE{number:05d}" for number in range(2000 - len(tree.genes) - 3)]
-        genes = [*tree.genes, *others, "MT-CO1", "MT-CO2", "MT-ND1"]
+        others = [f"GENE{number:05d}" for number in range(2000 - len(of.genes) - 3)]
+        genes = [*of.genes, *others, "MT-CO1", "MT-CO2", "MT-ND1"]
         base = rng.lognormal(0, 1, len(genes))
-        base[: len(tree.genes)] = rng.lognormal(-1.5, 0.4, len(tree.genes))
+        base[: len(of.genes)] = rng.lognormal(-1.5, 0.4, len(of.genes))
         base[-3:] = 30.0
         truth = rng.choice(list(shares), size=cells, p=np.array(list(shares.values())) / sum(shares.values()))
         truth[:unknown] = "unknown"
         profiles = {"unknown": base / base.sum()}
         for name in shares:
-            signs = np.array([tree.signs[name].get(gene, 0) for gene in genes])
+            signs = np.array([of.signs[name].get(gene, 0) for gene in genes])
             level = np.where(signs == 1, base * ON, np.where(signs == -1, base / 5, base))
             profiles[name] = level / level.sum()
         depth = rng.lognormal(np.log(MOLECULES), 0.3, cells)

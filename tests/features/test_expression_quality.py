@@ -89,3 +89,8 @@ def test_ids_without_symbols_and_panels_have_no_row_that_says_nothing():
 def test_logarithms_are_refused():
     with pytest.raises(ScaleError, match="not from 'log' values"):
         expression_quality(sample(), scale="log")
+
+
+@pytest.mark.parametrize(("measured", "told"), [(5, False), (6, True)])
+def test_of_fewer_than_six_reference_genes_no_rank_is_told(measured, told):
+    assert np.isnan(housekeeping_rank(sample().drop(list(HOUSEKEEPING[measured:])))) != told

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rabiomarkers.features import identity
 from rabiomarkers.features.expression_quality import Y_LINKED
 from rabiomarkers.features.identity import expected_sexes, identity_step
 from rabiomarkers.files import read_table
@@ -45,7 +46,10 @@ def trial():
 
 def test_the_simulated_trial_has_no_finding_and_its_pairs_fit(trial, tmp_path):
     info, found = run(write_inputs(*trial, tmp_path), tmp_path / "out")
-    pairs = found[found["check"] == "pair"]
+    alone = found["note"] == "no other sample of this patient to compare with"
+    pairs = found[(found["check"] == "pair") & ~alone]
+    biopsies = trial[1].groupby("patient_id").size()
+    assert alone.sum() == (biopsies == 1).sum() > 0
     assert info == {"samples": len(trial[1]), "findings": 0}
     assert (pairs["found"] == pairs["expected"]).all()
     assert pairs["p_value"].max() <= 1e-3
@@ -73,7 +77,10 @@ def test_failed_and_excluded_samples_are_not_looked_at(tmp_path):
     inputs = write_inputs(counts_of(values), excluded, tmp_path, failed=["P00_pre"])
     _, found = run(inputs, tmp_path / "out")
     assert not set(found["sample_id"]) & {"P00_pre", "P05_post"}
-    assert set(found.loc[found["check"] == "pair", "patient_id"]) == {"P01", "P02", "P03", "P04"}
+    pairs = found[found["check"] == "pair"]
+    assert set(pairs.loc[pairs["value"].notna(), "patient_id"]) == {"P01", "P02", "P03", "P04"}
+    alone = pairs[pairs["value"].isna()].set_index("sample_id")["note"].to_dict()
+    assert alone == dict.fromkeys(["P00_post", "P05_pre"], "no other sample of this patient to compare with")
 
 
 def test_under_four_pairs_the_reason_stands_in_place_of_a_number(tmp_path):
@@ -120,3 +127,15 @@ def test_the_order_of_the_sheet_changes_no_byte(tmp_path):
     run(write_inputs(counts_of(values), sheet, tmp_path / "a"), tmp_path / "one")
     run(write_inputs(counts_of(values).iloc[::-1], sheet.iloc[::-1], tmp_path / "b"), tmp_path / "two")
     assert (tmp_path / "one/identity.parquet").read_bytes() == (tmp_path / "two/identity.parquet").read_bytes()
+
+
+def test_the_genes_kept_are_those_of_largest_variance(tmp_path, monkeypatch):
+    monkeypatch.setattr(identity, "MOST_GENES", 60)
+    values, sheet = people(8, noise=0.8)
+    counts = counts_of(values)
+    inputs = write_inputs(counts, sheet, tmp_path)
+    pieces = {sample: inputs[f"piece:{sample}:rna_counts"] for sample in sheet["sample_id"]}
+    levels = np.log2(counts / counts.sum() * 1e6 + 1)
+    most = levels.var(axis=1).sort_values(ascending=False).index[:60]
+    first = identity._first_pass(identity.Group(samples=sheet, pieces=pieces, scale="counts"))
+    assert set(first.genes) == set(most)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
@@ -86,6 +86,7 @@ def test_doublets_and_broken_cells_are_not_summed(small):
     assert table["value"].iloc[0] == pytest.approx(rank_score(total, ["G01", "G02", "G03"]))
 
 
+@settings(max_examples=20)
 @given(st.permutations(range(9)))
 def test_the_order_of_the_cells_plays_no_part(small, order):
     types = ["CD8_T"] * 4 + ["B"] * 5
@@ -149,3 +150,46 @@ def test_cells_of_a_tumour_are_named_by_its_own_tree(make_cells, markers, tmp_pa
     cell_step(inputs, tmp_path, seed=1, compartment="tumour", **options)
     features = set(read_table(tmp_path / "features.parquet")["feature"])
     assert {"fraction_tumour_epithelial", "fraction_macrophage", "fraction_CD8_TEM"} <= features
+
+
+def test_as_many_cells_as_are_needed_are_enough(small):
+    assert scored(small, ["CD8_T"] * 4, {"CD8_T": ["UP"]}, minimum_cells=4)["value"].notna().all()
+    assert scored(small, ["CD8_T"] * 4, {"CD8_T": ["UP"]}, minimum_cells=5)["value"].isna().all()
+
+
+@pytest.mark.parametrize(("least", "there"), [(0.5, False), (0.25, True)])
+def test_a_signature_of_which_too_little_was_measured_has_no_score_within_a_type_either(small, least, there):
+    counts, called = cells(["B"] * 4)
+    sets = SETS.assign(gene=SETS["gene"].replace({"G02": "ABSENT", "G03": "ABSENT TOO"}))
+    table = pseudobulk_features(
+        counts, GENES, called, small, sets, {"B": ["UP"]}, minimum_cells=2, minimum_coverage=least
+    )
+    assert table["value"].notna().all() == there
+
+
+def test_the_step_asks_for_as_many_cells_of_a_type_as_it_is_told(make_cells, tmp_path):
+    write_cells(make_cells(cells=100), tmp_path / "sample.h5ad")
+    inputs = {
+        "sample": tmp_path / "sample.h5ad",
+        "markers": config_path("markers/immune_markers.csv"),
+        "signatures": config_path("signatures/gene_signatures.csv"),
+    }
+    options = {"minimum_cells": 50, "minimum_genes": 50, "maximum_mitochondrial_percent": 20.0, "seed": 1}
+    asked = {"pseudobulk": {"T_cell": ["TREG_CORE"]}, "minimum_cells_per_type": 101}
+    cell_step(inputs, tmp_path, minimum_score_margin=0.1, **options, **asked)
+    told = read_table(tmp_path / "features.parquet").set_index("feature").loc["TREG_CORE~T_cell"]
+    assert np.isnan(told["value"])
+    assert told["note"].endswith("cells of this type, 101 are needed")
+
+
+def test_cells_that_only_a_tumour_has_are_called_and_counted(make_cells, markers, tmp_path):
+    shares = {"macrophage": 0.3, "fibroblast": 0.3, "CD8_TEM": 0.4}
+    cells = make_cells(shares, cells=200, of=marker_tree(markers, "tumour"))
+    truth = cells.obs.pop("truth").value_counts(normalize=True)
+    write_cells(cells, tmp_path / "sample.h5ad")
+    inputs = {"sample": tmp_path / "sample.h5ad", "markers": config_path("markers/immune_markers.csv")}
+    options = {"minimum_cells": 50, "minimum_genes": 50, "maximum_mitochondrial_percent": 20.0, "seed": 1}
+    cell_step(inputs, tmp_path, minimum_score_margin=0.1, compartment="tumour", **options)
+    values = read_table(tmp_path / "features.parquet").set_index("feature")["value"]
+    for name in shares:
+        assert values[f"fraction_{name}"] == pytest.approx(truth[name], abs=0.05)

@@ -174,3 +174,59 @@ def test_every_swap_of_two_people_is_found_and_nobody_else(pair, timepoint, seed
     first, second = (f"P{number:02d}_{timepoint}" for number in pair)
     found = wrong(values, swapped(sheet, first, second))
     assert {name[:3] for name in found} == {first[:3], second[:3]}
+
+
+# --- the limits, on likenesses that are given ---------------------------------------------------------------------------
+
+
+class Given:
+    """Likeness of earlier (rows) to later samples (columns), patient by patient, as `misplaced` asks for it."""
+
+    def __init__(self, table):
+        self.kept = pd.DataFrame(table)
+        self.samples = pd.Index([*(f"{name}_pre" for name in self.kept.index), *(f"{name}_post" for name in self.kept)])
+
+    def table(self, first, second):
+        return self.kept.to_numpy()[np.ix_(first, np.asarray(second) - len(self.kept))]
+
+    def told(self):
+        earlier = pd.Series(self.samples[: len(self.kept)], index=self.kept.index)
+        later = pd.Series(self.samples[len(self.kept) :], index=self.kept.columns)
+        return misplaced(self, earlier, later)
+
+
+def pairs_of(own, patients=6, second_later=True):
+    """The first two patients are strangers to themselves and to all others; the others have `own`."""
+    names = [f"P{number}" for number in range(patients)]
+    table = pd.DataFrame(np.diag(np.full(patients, float(own))), index=names, columns=names)
+    table.loc["P0", "P0"] = table.loc["P1", "P1"] = 0.0
+    return table if second_later else table.drop(columns="P1")
+
+
+@pytest.mark.parametrize(("gained", "found"), [(3.4, False), (3.6, True)])
+def test_an_exchange_must_reach_a_third_of_the_usual_pair(gained, found):
+    table = pairs_of(10.0)  # 0.35 of 10
+    table.loc["P0", "P1"] = table.loc["P1", "P0"] = gained
+    assert set(Given(table).told()) == ({"P0_pre", "P0_post", "P1_pre", "P1_post"} if found else set())
+
+
+@pytest.mark.parametrize(("gained", "found"), [(2.4, False), (2.6, True)])
+def test_where_pairs_are_hardly_alike_an_exchange_must_still_stand_out_of_strangers(gained, found):
+    table = pairs_of(4.0)  # a third of 4 is 1.4: strangers reach it
+    table.loc["P0", "P1"] = table.loc["P1", "P0"] = gained
+    assert bool(Given(table).told()) == found
+
+
+@pytest.mark.parametrize(("own", "found"), [(3.0, False), (2.0, True)])
+def test_an_exchange_must_be_clearly_better_than_what_the_sheet_says(own, found):
+    table = pairs_of(10.0)
+    table.loc["P0", "P0"] = table.loc["P1", "P1"] = own
+    table.loc["P0", "P1"] = table.loc["P1", "P0"] = 6.0  # 3.5 more are needed
+    assert bool(Given(table).told()) == found
+
+
+@pytest.mark.parametrize(("gained", "found"), [(7.9, False), (8.1, True)])
+def test_a_sample_that_moves_alone_must_be_as_alike_as_most_pairs(gained, found):
+    table = pairs_of(10.0, patients=7, second_later=False)  # P1 has no later sample
+    table.loc["P1", "P0"] = gained
+    assert set(Given(table).told()) == ({"P0_post"} if found else set())

@@ -60,3 +60,19 @@ def test_samples_of_one_patient_that_are_of_both_sexes_are_findings_where_the_se
     assert rows["note"].to_list()[:2] == ["the samples of this patient are of both sexes"] * 2
     believed = sex_rows(found, samples, {"P1": "male", "P2": "male"}, "log2 CPM")
     assert believed["finding"].to_list() == [False, True, False]
+
+
+def test_of_a_single_y_gene_nothing_follows():
+    one = pd.Series({"DDX3Y": 6.0, "XIST": 0.0, "ACTB": 11.0})
+    assert (found_sex(one, unit="log2 CPM").found, found_sex(one.drop("XIST"), unit="log2 CPM").found) == (
+        "unclear",
+        "unclear",
+    )
+    two = pd.concat([one, pd.Series({"UTY": 6.0})])
+    assert found_sex(two, unit="log2 CPM").found == "male"
+
+
+def test_tpm_of_the_long_xist_are_read_by_a_limit_of_their_own():
+    expression = genes(0.0, 0.5)
+    assert found_sex(expression, unit="log2 TPM").found == "female"
+    assert found_sex(expression, unit="log2 CPM").found == "unclear"

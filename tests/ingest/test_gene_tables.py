@@ -214,7 +214,7 @@ FPKM = "gene,S1\nCYP26A1,12.5\nCD8A,50\nGPX4,137.5\n"
 def test_fpkm_become_tpm_by_their_sum(write):
     values, passport = read(write(FPKM), assay="rna_tpm", tpm_files="fpkm")
     assert values == pytest.approx({"CYP26A1": 62_500, "CD8A": 250_000, "GPX4": 687_500})
-    assert passport["file_holds"] == "fpkm"
+    assert (passport["declared"], passport["file_holds"], passport["seen"]) == ("rna_tpm", "fpkm", "fractional")
     assert passport["done"] == "each sample divided by its sum, times a million"
 
 
@@ -247,6 +247,19 @@ def test_a_logarithm_is_undone_to_the_value_it_was_taken_of(tmp_path_factory, tp
 def test_a_file_that_does_not_hold_what_is_said_is_refused(write, text, held, found):
     with pytest.raises(InputError, match=found):
         read(write(text), assay="rna_tpm", tpm_files=held)
+
+
+@pytest.mark.parametrize("logarithm", [np.log1p, lambda tpm: np.log10(tpm + 1)])
+def test_logarithms_of_another_base_are_told_where_the_whole_transcriptome_is_there(write, logarithm):
+    tpm = np.random.default_rng(1).lognormal(0.5, 2.2, 12_000)
+    tpm *= 1e6 / tpm.sum()
+
+    def table(values):
+        return write("gene,S1\nPLAAT4,0\n" + "".join(f"AB{at},{value!r}\n" for at, value in enumerate(values.tolist())))
+
+    assert "natural logarithms" in told(table(logarithm(tpm)), assay="rna_tpm", tpm_files="log2_tpm")
+    _, passport = read(table(np.log2(tpm + 1)), assay="rna_tpm", tpm_files="log2_tpm")
+    assert (passport["declared"], passport["file_holds"], passport["seen"]) == ("rna_tpm", "log2_tpm", "log")
 
 
 def test_a_sample_of_zeros_stays_zero_and_is_judged_by_its_quality(write):

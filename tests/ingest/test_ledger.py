@@ -114,6 +114,6 @@ def test_libraries_that_are_added_say_so_and_others_why_not(samples):
     ledger = pairing_ledger(more, PATIENTS[3:], timepoints=["pre"], failed=NONE_FAILED, replicates="sum")
     assert ledger[["sample_id", "status", "reason"]].fillna("").to_numpy().tolist() == [
         ["A1", "used", ""],
-        ["A1b", "excluded", "second library of A1; its reads are added to A1"],
-        ["A1c", "excluded", "second library of A1; of another batch or assay, so not added"],
+        ["A1b", "excluded", "second library of A1; put together with A1"],
+        ["A1c", "excluded", "second library of A1; of another batch or assay, so left apart"],
     ]

@@ -95,3 +95,10 @@ def test_a_sum_of_estimated_counts_is_estimated(estimated):
     other = piece({"CD8A": 4})
     other.attrs["passport"]["estimated"] = estimated
     assert sum_libraries([piece({"CD8A": 3}), other]).attrs["passport"]["estimated"] is estimated
+
+
+def test_a_library_of_zeros_does_not_halve_the_average_of_the_others():
+    one, nothing = {"CD8A": 3, "GZMB": 5}, {"CD8A": 0, "GZMB": 0}
+    assert by_gene(sum_libraries([piece(one, "tpm"), piece(nothing, "tpm")])) == one
+    assert by_gene(sum_libraries([piece(nothing, "tpm"), piece(one, "tpm"), piece(one, "tpm")])) == one
+    assert by_gene(sum_libraries([piece(nothing, "tpm"), piece(nothing, "tpm")])) == nothing

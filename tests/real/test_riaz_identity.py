@@ -1,8 +1,9 @@
-"""Whose samples are these, on CheckMate 038: nothing is found where nothing is wrong, and planted swaps are.
+"""Whose samples are these, on CheckMate 038: nothing is found where nothing is wrong, and most planted swaps are.
 
-Measured once over 12 random swaps among 20 patients: all found (11 by the pairs, one by sex), no other sample accused; 117
-libraries of the sheet: no finding; every second library lies nearest to another one of its patient. The disputed Pt68_On has no
-other sample of its patient to be compared with.
+Measured once, 300 planted swaps each, both patients named: 84 % among all 43 patients, 80, 87 and 86 % among draws of 6, 10 and 20;
+nobody else was ever named. In 1 300 draws without a swap one finding, among 6 patients. These figures are in-sample: the limits of
+sex were read off this cohort. The disputed Pt68_On has no other sample of its patient to be compared with; by its genes it is a
+man's, so it cannot be of Pt72, whose sample before treatment is a woman's.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ from tests.support.identity import swapped, write_inputs
 
 CONTRAST = ("pre", "on")
 VARIABLE = 5_000
-SWAPS = 100
+SWAPS = 80
 DRAWS = 40
 UNLIKE = {"Pt30", "Pt36", "Pt44"}  # their two biopsies hold little in common
 
@@ -81,15 +82,17 @@ def exchange(sheet, first, second, timepoint):
 
 
 def test_the_sheet_as_it_stands_has_no_finding_and_its_pairs_belong_together(found):
-    checked = found[found["check"] == "pair"]
-    assert checked["patient_id"].nunique() == 43
-    assert len(checked) == 86 + 10  # with the second libraries
+    checked = found[(found["check"] == "pair") & found["value"].notna()]
+    first = checked[~checked["sample_id"].str.endswith(".2")]
+    assert first["patient_id"].nunique() == 43
+    assert len(first) == 86
+    assert len(checked) == 86 + 10  # the second libraries, each against the first one of its biopsy
     assert not found["finding"].any()
     assert set(checked["p_value"]) == set(checked["p_floor"]) == {1e-4}  # none of 9 999 re-matched pairings is as good
 
 
 def test_nine_of_ten_samples_lie_nearest_to_one_of_their_own_patient(found, sheet):
-    checked = found[found["check"] == "pair"]
+    checked = found[(found["check"] == "pair") & found["value"].notna()]
     whose = sheet.set_index("sample_id")["patient_id"]
     assert (checked["found"].map(whose) == checked["patient_id"]).mean() == pytest.approx(0.906, abs=0.02)
 
@@ -112,15 +115,20 @@ def test_the_genes_show_two_sexes_and_no_patient_of_both(found):
 
 def test_nothing_can_be_said_of_whose_the_disputed_library_is_by_pairs(found):
     """Its patient has no other library, nor has Pt7, and Pt72 only an earlier one."""
-    assert found.loc[found["sample_id"] == "Pt68_On", "check"].to_list() == ["sex"]
+    (pair,) = found[(found["sample_id"] == "Pt68_On") & (found["check"] == "pair")].to_dict("records")
+    assert np.isnan(pair["value"])
+    assert pair["note"] == "no other sample of this patient to compare with"
     assert not (found["patient_id"] == "Pt7").any()
 
 
-def test_the_disputed_library_and_the_other_one_of_patient_72_are_of_different_people(counts, sheet, levels, tmp_path):
+def test_the_disputed_library_and_the_other_one_of_patient_72_are_of_different_people(
+    counts, sheet, pairs, levels, tmp_path
+):
     """The README gives it to Pt72, whose other library is a woman's. This one is a man's, if by the least of all."""
     assert found_sex(levels["Pt68_On"], unit="log2 CPM").found == "male"
     assert found_sex(levels["Pt72_Pre"], unit="log2 CPM").found == "female"
-    as_said = sheet.assign(patient_id=sheet["patient_id"].where(sheet["sample_id"] != "Pt68_On", "Pt72"))
+    some = {*sorted(set(pairs["patient_id"]))[:15], "Pt68", "Pt72"}
+    as_said = sheet[sheet["patient_id"].isin(some)].replace({"patient_id": {"Pt68": "Pt72"}})
     told = identity(counts, as_said, tmp_path)
     own = told[told["patient_id"] == "Pt72"]
     sexes, likenesses = own[own["check"] == "sex"], own[own["check"] == "pair"]

@@ -1,4 +1,4 @@
-"""Signatures of CheckMate 038 (Riaz 2017) as paired changes: nobody had retinoic acid, so its controls stay while immune cells come.
+"""Signatures of CheckMate 038 (Riaz 2017) as paired changes: nobody had retinoic acid: its controls stay, immune cells come.
 
 Figures of the README of the data set: log2(CPM + 1), on minus before nivolumab, 43 pairs, exact or normal Wilcoxon. Libraries are
 given to `score_signatures` one by one, as the workflow does.

@@ -1,4 +1,4 @@
-# Writes deseq2.csv: values of DESeq2 for tests/change/test_count_model.py, on the counts of edger.csv and on 400 drawn genes.
+# Writes deseq2.csv: values of DESeq2 for tests/change/test_count_model.py, on the counts of 400 drawn genes in six pairs.
 # Run in this folder: Rscript deseq2.R (seconds). Debian: apt-get install r-bioc-deseq2
 suppressMessages(library(DESeq2))
 

@@ -10,6 +10,7 @@ from scipy.stats import wilcoxon
 from rabiomarkers.features.sample_sex import found_sex
 from rabiomarkers.knowledge import load_markers, load_signatures
 from rabiomarkers.schema import config_path
+from rabiomarkers.simulate import tumour
 from rabiomarkers.simulate.design import design_trial
 from rabiomarkers.simulate.tumour import LIBRARY_READS, SEX_GENES, tumour_counts, tumour_model
 
@@ -157,3 +158,12 @@ def test_every_sample_is_a_woman_s_by_its_genes(trial):
     for sample in counts.columns:
         levels = np.log2(counts[sample] / counts[sample].sum() * 1e6 + 1)
         assert found_sex(levels, unit="log2 CPM").found == "female"
+
+
+def test_sex_genes_are_drawn_apart_so_that_no_other_count_depends_on_them(monkeypatch):
+    design = design_trial(patients=3, seed=1)
+    usual = tumour_counts(design, neutral_genes=50)
+    monkeypatch.setattr(tumour, "_sex_counts", lambda reads, rng: np.zeros(len(SEX_GENES), dtype=np.int64))
+    without = tumour_counts(design, neutral_genes=50)
+    assert (without.loc[list(SEX_GENES)] == 0).all(axis=None)
+    pd.testing.assert_frame_equal(usual.drop(index=list(SEX_GENES)), without.drop(index=list(SEX_GENES)))

@@ -74,7 +74,7 @@ def gene_change(
 
     Raises
     ------
-    ExtraError
+    StatisticsError
         ``deseq2`` without the package.
     """
     patients = sorted(earlier.columns)

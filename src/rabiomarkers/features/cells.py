@@ -255,6 +255,7 @@ def cell_step(
     compartment: str = BLOOD,
     pseudobulk: Mapping[str, Sequence[str]] | None = None,
     minimum_cells_per_type: int = 20,
+    minimum_coverage: float = 0.6,
 ) -> Info:
     """Call the cells of one sample (`sample`, `.h5ad`) by the marker table (`markers`): `features`, `qc` and `cells.parquet`.
 
@@ -283,6 +284,7 @@ def cell_step(
             load_signatures(inputs["signatures"]),
             pseudobulk,
             minimum_cells=minimum_cells_per_type,
+            minimum_coverage=minimum_coverage,
         )
         features = SAMPLE_FEATURES.check(pd.concat([features, summed], ignore_index=True).sort_values("feature"))
     write_table(features, out / "features.parquet")

@@ -143,11 +143,22 @@ def _pairs(group: Group, first: FirstPass, contrast: tuple[str, str], *, seed: i
         alike = likeness(table, sheet["patient_id"], sheet["timepoint"], seed=seed)
     except StatisticsError as error:
         return _untested(group.samples, both, contrast, str(error))
-    return pair_rows(alike, group.samples, contrast, seed=seed)
+    rows = pair_rows(alike, group.samples, contrast, seed=seed)
+    return pd.concat([rows, _alone(group.samples, contrast, set(rows["sample_id"]))], ignore_index=True)
+
+
+def _alone(samples: pd.DataFrame, contrast: tuple[str, str], told: set[str]) -> pd.DataFrame:
+    """A row for each sample of the contrast without a partner, empty with its reason."""
+    rest = samples[samples["timepoint"].isin(contrast) & ~samples["sample_id"].isin(told)]
+    return _empty(rest, "no other sample of this patient to compare with")
 
 
 def _untested(samples: pd.DataFrame, both: pd.Index, contrast: tuple[str, str], told: str) -> pd.DataFrame:
     """A row for each sample of a pair, empty with its reason."""
-    paired = samples[samples["patient_id"].isin(both) & samples["timepoint"].isin(contrast)]
+    return _empty(samples[samples["patient_id"].isin(both) & samples["timepoint"].isin(contrast)], told)
+
+
+def _empty(samples: pd.DataFrame, told: str) -> pd.DataFrame:
     empty: dict[str, object] = {"value": np.nan, "expected": None, "found": None, "finding": False, "fits": None}
-    return pd.DataFrame({"sample_id": paired["sample_id"], **empty, "note": told, "p_value": np.nan, "p_floor": np.nan})
+    numbers = {"p_value": np.nan, "p_floor": np.nan}
+    return pd.DataFrame({"sample_id": samples["sample_id"], **empty, "note": told, **numbers})

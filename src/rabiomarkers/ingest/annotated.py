@@ -1,6 +1,8 @@
 """Opening `.h5ad` files, with what is wrong told in words."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +56,25 @@ def open_annotated(path: Path, label: str, *, in_memory: bool = True) -> Any:
     import anndata  # takes a second to load, and most studies keep their tables as text
 
     check_hdf5(path, label)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), damage_told(label):
         warnings.simplefilter("ignore")  # repeated names are judged by the readers, old encodings are still readable
-        try:
-            return anndata.read_h5ad(path, backed=None if in_memory else "r")
-        except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            Findings(label).fail(
-                f"no readable .h5ad ({reason[:120]})", "a complete AnnData file", "copy or write it again"
-            )
+        return anndata.read_h5ad(path, backed=None if in_memory else "r")
+
+
+@contextmanager
+def damage_told(label: str) -> Iterator[None]:
+    """Tells in words that what is read inside cannot be; a matrix that stays in the file breaks only when its rows are asked for.
+
+    Raises
+    ------
+    InputError
+        In place of what the libraries below raise.
+    """
+    try:
+        yield
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        Findings(label).fail(f"no readable .h5ad ({reason[:120]})", "a complete AnnData file", "copy or write it again")
 
 
 def sample_names(obs: Any) -> "pd.Series[str]":

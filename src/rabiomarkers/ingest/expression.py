@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rabiomarkers.files import Info, write_table
-from rabiomarkers.ingest.annotated import gene_names, open_annotated, sample_names
+from rabiomarkers.ingest.annotated import damage_told, gene_names, open_annotated, sample_names
 from rabiomarkers.ingest.delimited import HDF5, Delimited, read_delimited
 from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.gene_tables import GeneNames, gene_names_of, read_transcripts, recognise, without_version
@@ -85,6 +85,7 @@ def read_expression(
     matrix = _open(path, assay, sample_ids, findings, transcripts)
     genes, facts = recognise(matrix.names, aliases, findings, gene_names=gene_names, column=matrix.column)
     held: TpmFiles = tpm_files if assay == "rna_tpm" and not matrix.quantified else "tpm"
+    given = matrix.values
     matrix, looks = _on_scale(matrix, assay, held, findings)
     findings.raise_if_any()
     summed = genes.indicator() @ matrix.values[list(sample_ids)].to_numpy()
@@ -98,6 +99,8 @@ def read_expression(
             "estimated": assay == "rna_counts" and looks[sample].whole < 1,
             "total": float(piece["value"].sum()),
         }
+        if held != "tpm":
+            piece.attrs["passport"]["seen"] = expression_scale(look(given[sample]))  # before anything was done
         pieces[sample] = piece
     return pieces
 
@@ -152,7 +155,7 @@ def split_expression(
     for sample, piece in pieces.items():
         write_table(piece, out / f"{sample}.parquet")
     passport = pieces[sample_ids[0]].attrs["passport"]
-    return {key: value for key, value in passport.items() if key not in ("estimated", "total")}
+    return {key: value for key, value in passport.items() if key not in ("estimated", "total", "seen")}
 
 
 def _open(
@@ -276,7 +279,8 @@ def _asked_of(data: Any, sample_ids: Sequence[str], findings: Findings) -> _Matr
         findings.add("no matrix in .X", "the values in .X", "write the AnnData with its matrix")
     findings.raise_if_any()
     place = {name: row for row, name in enumerate(names)}
-    rows = data[[place[sample] for sample in sample_ids]].to_memory().X
+    with damage_told(findings.file):
+        rows = data[[place[sample] for sample in sample_ids]].to_memory().X
     dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows, dtype=np.float64)
     if not np.isfinite(dense).all():
         findings.add(

@@ -76,8 +76,8 @@ def _judged(samples: pd.DataFrame, failed: pd.DataFrame, replicates: str) -> pd.
             return "excluded", row["exclude"]
         if sample not in usable:
             own = first[tuple(row[PLACE])]
-            told = f"; its reads are added to {own}" if sample in added else ""
-            apart = "; of another batch or assay, so not added" if replicates == "sum" and not told else ""
+            told = f"; put together with {own}" if sample in added else ""
+            apart = "; of another batch or assay, so left apart" if replicates == "sum" and not told else ""
             return "excluded", f"second library of {own}{told}{apart}"
         return ("failed_qc", reasons[sample]) if sample in reasons else ("used", None)
 

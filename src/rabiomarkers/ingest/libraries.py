@@ -50,13 +50,16 @@ def summed_libraries(samples: pd.DataFrame) -> dict[tuple[str, str], tuple[str, 
 def sum_libraries(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One piece of several libraries of a sample: counts summed, TPM averaged; genes of every library.
 
+    A library of zeros has no part in an average: it measured nothing, and would halve what the other did.
+
     The passport is that of the first, with the number of `libraries`, the `total` of the sum, and how many genes were not in every
     library (`genes_not_in_every_library`): what one library did not look for cannot be added.
     """
     values = pd.concat([piece.set_index("gene")["value"] for piece in pieces], axis=1)
     whole = values.dropna()
     counted = pieces[0].attrs["passport"]["scale"] == "counts"
-    added = whole.sum(axis=1) if counted else whole.mean(axis=1)
+    measured = max(1, sum(bool((piece["value"] > 0).any()) for piece in pieces))
+    added = whole.sum(axis=1) / (1 if counted else measured)
     table = added.rename("value").rename_axis("gene").sort_index().reset_index()
     table.attrs["passport"] = pieces[0].attrs["passport"] | {
         "libraries": len(pieces),

@@ -11,6 +11,9 @@ from rabiomarkers.ingest.findings import Findings, named
 
 LARGEST_LOG = 40.0  # 2**40 reads is more than any library: a fractional sample that stays below is logarithmic
 TPM_TOTAL = 1_000_000.0
+WHOLE_TRANSCRIPTOME = 10_000  # genes; so many hold nearly all of a million TPM
+# Of 118 tumours (Riaz 2017, counts per million of 22 333 genes) 2**ln(x + 1) - 1 sums to 0.09 to 0.22 million, 2**log10 to 0.03
+LEAST_TOTAL = 250_000.0
 
 type ExpressionScale = Literal["counts", "tpm", "log", "negative", "fractional"]
 type AbundanceScale = Literal["counts", "percent", "fractions", "fractional", "empty"]
@@ -155,6 +158,13 @@ def to_tpm(
     if odd:
         told = f"without the logarithm the values of {len(odd)} samples ({named(odd)}) sum to more than a million"
         findings.add(told, "log2(TPM + 1)", "they are logarithms of something else: supply TPM")
+    totals = undone.sum(axis=0) if len(undone) >= WHOLE_TRANSCRIPTOME else np.zeros(0)
+    odd = [name for name, total in zip(samples, totals, strict=False) if 0 < total < LEAST_TOTAL]
+    if odd:
+        told = (
+            f"2 to the values, less one, sums to less than a quarter of a million in {len(odd)} samples ({named(odd)})"
+        )
+        findings.add(told, "log2(TPM + 1)", "natural logarithms, or of FPKM? supply TPM without the logarithm")
     return np.asarray(undone, dtype=np.float64)
 
 

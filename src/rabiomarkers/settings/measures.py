@@ -56,7 +56,7 @@ class GeneSettings(Settings):
     """How single genes are tested for a change within patients."""
 
     test: Literal["moderated_t", "deseq2"] = "moderated_t"
-    """deseq2 needs counts and the extra `deseq2`."""
+    """deseq2 needs counts and the extra `deseq2`; samples in TPM are tested by moderated_t all the same."""
     minimum_count: Above = 10.0
     """Genes with fewer reads in too many samples are not tested (edgeR's rule)."""
     shown: Positive = 40
