@@ -8,6 +8,8 @@ import yaml
 
 from rabiomarkers.change.tests import TESTS
 from rabiomarkers.config import read_settings
+from rabiomarkers.features.scoring.registry import METHODS
+from rabiomarkers.settings.measures import COHORT_METHODS, MethodName
 from rabiomarkers.settings.plan import TestName
 from rabiomarkers.settings.study import StudySettings
 
@@ -177,32 +179,82 @@ def test_a_plan_is_held_against_the_registered_one(read):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "column", "told"),
     [
-        "plan: {registered: abc}",
-        "plan: {families: {'': [NLR]}}",
-        "plan: {chain: [{name: a, compartment: urine, feature: b}]}",
-        "plan: {chain: [{name: a, compartment: tumour, feature: b}, {name: a, compartment: tumour, feature: c}]}",
-        "change: {test: z_test}",
-        "change: {flips: 0}",
-        "composition: {balances: {a: {numerator: [x]}}}",
-        "composition: {balances: {a: {numerator: [x, y], denominator: [y]}}}",
-        "plan: {primary: [a], secondary: [a, b]}",
-        "plan: {chain: [{name: a, compartment: tumour, feature: c}, {name: b, compartment: tumour, feature: c}]}",
-        "plan: {infiltration: 'clr_*'}",
-        "change: {flips: 10000001}",
-        "expression: {methods: [rank, magic]}",
-        "expression: {methods: []}",
-        "expression: {methods: [rank, rank]}",
-        "expression: {tpm_files: rpkm}",
-        "expression: {replicates: mean}",
-        "expression: {expected_sex: other}",
-        "genes: {test: t}",
-        "genes: {minimum_count: -1}",
-        "cells: {minimum_cells_per_type: 0}",
-        "cells: {pseudobulk: {macrophage: RA_RESPONSE_CORE}}",
+        ("plan: {registered: abc}", "plan.registered", "'abc'"),
+        ("plan: {families: {'': [NLR]}}", "plan.families..[key]", "letters, digits"),
+        (
+            "plan: {chain: [{name: a, compartment: urine, feature: b}]}",
+            "plan.chain.0.compartment",
+            "'blood' or 'faecal'",
+        ),
+        (
+            "plan: {chain: [{name: a, compartment: tumour, feature: b}, {name: a, compartment: tumour, feature: c}]}",
+            "plan.chain",
+            "each step of the chain named once",
+        ),
+        (
+            "plan: {chain: [{name: a, compartment: tumour, feature: c}, {name: b, compartment: tumour, feature: c}]}",
+            "plan.chain",
+            "each feature once in the chain",
+        ),
+        ("plan: {primary: [a], secondary: [a, b]}", "plan.secondary", "a as primary or as secondary; keep it in one"),
+        ("plan: {infiltration: 'clr_*'}", "plan.infiltration", "'clr_*'; one feature"),
+        ("plan: {infiltration: ' '}", "plan.infiltration", "one feature, such as"),
+        ("change: {test: z_test}", "change.test", "'z_test'; 'signed_rank'"),
+        ("change: {flips: 0}", "change.flips", "greater than or equal to 1"),
+        ("change: {flips: 1000001}", "change.flips", "less than or equal to 1000000"),
+        ("composition: {draws: 1000001}", "composition.draws", "less than or equal to 1000000"),
+        ("prediction: {permutations: 1000001}", "prediction.permutations", "less than or equal to 1000000"),
+        ("composition: {balances: {a: {numerator: [x]}}}", "composition.balances.a.denominator", "the key is missing"),
+        (
+            "composition: {balances: {a: {numerator: [x, y], denominator: [z, y, x]}}}",
+            "composition.balances.a",
+            "x, y on one side of the balance; keep it in numerator or denominator",
+        ),
+        (
+            "composition: {balances: {a: {numerator: [], denominator: [y]}}}",
+            "composition.balances.a.numerator",
+            "at least 1",
+        ),
+        ("expression: {methods: [rank, magic]}", "expression.methods.1", "'magic'; 'rank', 'mean'"),
+        ("expression: {methods: []}", "expression.methods", "at least 1"),
+        ("expression: {methods: [rank, rank]}", "expression.methods", "each method once"),
+        ("expression: {tpm_files: rpkm}", "expression.tpm_files", "'tpm', 'fpkm' or 'log2_tpm'"),
+        ("expression: {replicates: mean}", "expression.replicates", "'first' or 'sum'"),
+        ("expression: {expected_sex: other}", "expression.expected_sex", "'female', 'male' or 'unknown'"),
+        ("expression: {minimum_library_size: -1}", "expression.minimum_library_size", "greater than or equal to 0"),
+        ('expression: {reference: "a\\0b"}', "expression.reference", "correct the path"),
+        ("expression: {refrence: a.csv}", "expression.refrence", "write 'reference' instead"),
+        ("genes: {test: t}", "genes.test", "'moderated_t' or 'deseq2'"),
+        ("genes: {minimum_count: -1}", "genes.minimum_count", "greater than 0"),
+        ("genes: {shown: 0}", "genes.shown", "greater than or equal to 1"),
+        ("cells: {minimum_cells_per_type: 0}", "cells.minimum_cells_per_type", "greater than or equal to 1"),
+        ("cells: {pseudobulk: {macrophage: RA_RESPONSE_CORE}}", "cells.pseudobulk.macrophage", "a list"),
     ],
 )
-def test_a_mistake_in_the_plan_is_told_with_its_line(read, text):
-    _, problems = read(f"name: a\n{text}\n")
-    assert [problem.row for problem in problems] == [2]
+def test_a_mistake_in_the_plan_is_told_with_its_line_and_key(read, text, column, told):
+    settings, problems = read(f"name: a\n{text}\n")
+    assert settings is None
+    assert [(problem.row, problem.column) for problem in problems] == [(2, column)]
+    assert told in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "change: {flips: 1000000}",
+        "composition: {balances: {a: {numerator: [x], denominator: [y]}, b: {numerator: [y], denominator: [x]}}}",
+        "plan: {primary: [a], secondary: ['tumour:a']}",
+        "plan: {chain: [{name: a, compartment: tumour, feature: c}, {name: b, compartment: blood, feature: c}]}",
+        "expression: {methods: [rank, mean, ssgsea, aucell, z, authors, gsva, authors_cohort]}",
+        "cells: {pseudobulk: {}}",
+    ],
+)
+def test_what_lies_just_inside_the_limits_is_accepted(read, text):
+    assert read(f"name: a\n{text}\n")[1] == []
+
+
+def test_the_methods_of_the_settings_are_those_of_the_registry():
+    assert set(get_args(MethodName.__value__)) == set(METHODS)
+    assert set(COHORT_METHODS) == {name for name, method in METHODS.items() if method.cohort_dependent}

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import InputError, RabiomarkersError
+from rabiomarkers.features.scoring.formulas import ELSEWHERE
 from rabiomarkers.features.signatures import signature_step
 from rabiomarkers.files import read_table, write_table
 from rabiomarkers.knowledge import (
@@ -257,6 +259,34 @@ def test_every_curated_fact_ships_with_its_source_and_evidence(shared_data, name
     assert set(facts) <= set(ours.columns)
     missing = theirs[facts].merge(ours[facts].drop_duplicates(), how="left", indicator=True)["_merge"] != "both"
     assert missing.sum() == 0
+
+
+def test_every_curated_rule_ships_and_says_the_same(shared_data):
+    """Theirs in steps of words, ours in forms: the same scores and sources, and the numbers that the steps name."""
+    theirs = yaml.safe_load((shared_data.parent / "knowledge" / "scoring_rules.yaml").read_text())["scores"]
+    ours = load_rules()
+    assert set(theirs) <= set(ours)
+    for name, rule in theirs.items():
+        assert ours[name]["source"] == rule["source"]
+        assert ours[name]["verification"] == rule["verification"]
+        logarithms = str(rule["input"]).startswith("log2")
+        assert (ours[name]["input"] == "log2_tpm") == logarithms
+        steps = " ".join(rule["steps"])
+        own = ours[name]
+        numbers = [own.get("offset"), own.get("minus"), own.get("total"), *own.get("numbers", {}).values()]
+        assert all(str(number) in steps for number in numbers if number is not None)
+        assert ("add 0.01" in steps) == ("offset" in own)
+        assert ("subtract" in steps) == ("minus" in own)
+        assert ("rescale by" in steps) == ("total" in own)
+
+
+def test_every_score_of_the_rules_is_a_signature_or_pairs_that_ship():
+    known = {*load_signatures()["signature"], *load_pairs()["score"]}
+    rules = load_rules()
+    elsewhere = {name for name, rule in rules.items() if rule["form"] in ELSEWHERE}
+    assert set(rules) - elsewhere <= known
+    assert elsewhere == {"TOPOSCORE", "signed_mean_z"}
+    assert {rule["minus"] for rule in rules.values() if "minus" in rule} <= known
 
 
 def test_a_signature_added_by_rows_is_scored(tmp_path):

@@ -1,4 +1,4 @@
-"""The authors' own formulas, against values computed here by hand from ../shared/knowledge/scoring_rules.yaml and its papers."""
+"""The authors' own formulas, against values computed here by hand from the definitions of their papers."""
 
 import numpy as np
 import pandas as pd
@@ -68,6 +68,8 @@ def test_the_inflamed_profile_weighs_genes_after_the_housekeeping_mean_is_taken_
     logs = np.log2(tpm(one) + 1)
     reference = logs[members("TIS_HOUSEKEEPING_AYERS_2017").index].mean()
     by_hand = ((logs[genes.index] - reference) * genes["weight"] * genes["direction"]).sum()
+    assert genes.loc["CD276", "direction"] == -1  # Ayers 2017: the one gene of the eighteen with a negative weight
+    assert (genes.drop("CD276")["direction"] == 1).all()
     assert value(author_scores(one, known()), "TIS_AYERS_2017") == pytest.approx(by_hand, rel=1e-10)
 
 
@@ -92,6 +94,18 @@ def test_impres_counts_pairs_and_scales_to_fifteen():
     kept = PAIRS[(PAIRS["gene_a"] != pair["gene_a"]) & (PAIRS["gene_b"] != pair["gene_a"])]
     count = sum(tpm(fewer)[a] > tpm(fewer)[b] for a, b in zip(kept["gene_a"], kept["gene_b"], strict=True))
     assert value(author_scores(fewer, known()), "IMPRES") == pytest.approx(15 * count / len(kept))
+
+
+def test_a_pair_of_equal_genes_does_not_count():
+    one = expression()
+    flat = Expression(values=np.ones_like(one.values), samples=one.samples, genes=one.genes, scale="tpm")
+    assert value(author_scores(flat, known()), "IMPRES") == 0
+    first = flat.values.copy()
+    first[0, GENES.get_indexer(PAIRS["gene_a"].unique())] += 1
+    above = (~PAIRS["gene_b"].isin(PAIRS["gene_a"])).sum()  # the second gene of these pairs is first in none
+    raised = Expression(values=first, samples=one.samples, genes=one.genes, scale="tpm")
+    assert value(author_scores(raised, known()), "IMPRES") == above
+    assert 0 < above < 15
 
 
 def test_impres_with_too_few_pairs_is_absent_and_says_how_many():
@@ -124,10 +138,27 @@ def test_logarithms_are_refused(score):
         score(expression(scale="log"), known())
 
 
-def test_a_score_one_of_whose_two_genes_is_absent_is_absent():
-    scored = author_scores(expression(genes=GENES.drop("PRF1")), known())
+@pytest.mark.parametrize("minimum_coverage", [0.6, 0.5, 0.0])
+def test_cytolytic_activity_needs_both_genes_whatever_share_the_plan_asks(minimum_coverage):
+    scored = author_scores(expression(genes=GENES.drop("PRF1")), known(minimum_coverage=minimum_coverage))
     assert np.isnan(value(scored, "CYT_ROONEY_2015"))
-    assert note(scored, "CYT_ROONEY_2015") == "1 of 2 genes were measured, 60% are needed; absent: PRF1"
+    assert note(scored, "CYT_ROONEY_2015") == "1 of 2 genes were measured, 100% are needed; absent: PRF1"
+    assert scored.coverage[scored.features.index("CYT_ROONEY_2015")] == 0.5
+
+
+def test_polarity_needs_both_genes_whatever_share_the_plan_asks():
+    scored = author_scores(expression(genes=GENES.drop("SPP1")), known(minimum_coverage=0.5))
+    assert np.isnan(value(scored, "CXCL9_SPP1_POLARITY"))
+    assert note(scored, "CXCL9_SPP1_POLARITY") == "no gene of one direction was measured"
+
+
+@pytest.mark.parametrize(("absent", "scored"), [(7, True), (8, False)])
+def test_coverage_at_the_limit_is_enough_and_below_it_is_not(absent, scored):
+    """18 genes: 11 are 61 %, 10 are 56 %."""
+    fewer = expression(genes=GENES.drop(list(members("IFNG_EXPANDED18_AYERS_2017").index)[:absent]))
+    found = author_scores(fewer, known())
+    assert np.isfinite(value(found, "IFNG_EXPANDED18_AYERS_2017")) == scored
+    assert found.coverage[found.features.index("IFNG_EXPANDED18_AYERS_2017")] == pytest.approx((18 - absent) / 18)
 
 
 def test_without_the_reference_genes_the_inflamed_profile_is_absent_and_says_which():
@@ -163,6 +194,35 @@ def test_the_chemokine_component_is_that_of_the_standardised_genes_with_high_whe
     assert scored.values[:, scored.features.index("TLS12_CHEMOKINE")] == pytest.approx(theirs, abs=1e-9)
 
 
+def test_a_sample_in_which_nothing_was_found_is_left_out_of_the_ranks():
+    some = expression(rows=5)
+    values = np.vstack([some.values[:2], np.zeros((1, len(GENES))), some.values[2:]])
+    with_zeros = Expression(values=values, samples=pd.Index(list("abcdef")), genes=GENES, scale="tpm")
+    scored, whole = author_cohort_scores(with_zeros, known()), author_cohort_scores(some, known())
+    assert np.isnan(scored.values[2]).all()
+    assert np.delete(scored.values, 2, axis=0) == pytest.approx(whole.values, rel=1e-12)
+
+
+def test_genes_that_differ_in_no_sample_have_no_component():
+    genes = members("TLS12_CHEMOKINE").index
+    some = expression(rows=4)
+    values = some.values.copy()
+    values[:, GENES.get_indexer(genes)] = 7.0
+    flat = Expression(values=values, samples=some.samples, genes=GENES, scale="tpm")
+    scored = author_cohort_scores(flat, known())
+    assert np.isnan(value(scored, "TLS12_CHEMOKINE"))
+    assert note(scored, "TLS12_CHEMOKINE") == "none of its genes differs between the samples"
+    values[:, GENES.get_loc(genes[0])] = [
+        1.0,
+        3.0,
+        7.0,
+        15.0,
+    ]  # one gene that does: the component is its z, mean 0, sd 1
+    one = author_cohort_scores(Expression(values=values, samples=some.samples, genes=GENES, scale="tpm"), known())
+    ours = one.values[:, one.features.index("TLS12_CHEMOKINE")]
+    assert ours == pytest.approx(np.array([-1.5, -0.5, 0.5, 1.5]) / np.sqrt(5 / 3), abs=1e-12)
+
+
 def test_two_samples_are_too_few_to_compare():
     scored = author_cohort_scores(expression(rows=2), known())
     assert np.isnan(scored.values).all()
@@ -179,6 +239,45 @@ def test_a_form_nobody_knows_is_an_error_that_names_those_there_are():
     rules = RULES | {"MINE": {"form": "harmonic_mean", "input": "tpm", "source": "me"}}
     with pytest.raises(SignatureError, match=r"MINE has the form 'harmonic_mean'; there are .*geometric_mean"):
         author_scores(expression(), known(rules=rules))
+
+
+def test_all_that_a_rule_says_and_no_formula_knows_is_told_at_once():
+    rules = {
+        "CYT_ROONEY_2015": RULES["CYT_ROONEY_2015"] | {"offest": 1.0, "offset": "much"},
+        "IFNG6_AYERS_2017": RULES["IFNG6_AYERS_2017"] | {"input": "log10_tpm", "offset": 1.0},
+        "IMPRES": {key: told for key, told in RULES["IMPRES"].items() if key != "total"},
+    }
+    with pytest.raises(SignatureError) as raised:
+        author_scores(expression(), known(rules=rules))
+    told = str(raised.value)
+    assert "The rule of CYT_ROONEY_2015 has a key 'offest'; geometric_mean knows form, input, source," in told
+    assert "The rule of CYT_ROONEY_2015 has the offset 'much'; a number of 0 or more is needed." in told
+    assert "The rule of IFNG6_AYERS_2017 has the input 'log10_tpm'; there are log2_tpm, tpm." in told
+    assert "The rule of IFNG6_AYERS_2017 has a key 'offset'; mean knows " in told
+    assert "The rule of IMPRES has the total None; a number of 0 or more is needed." in told
+
+
+@pytest.mark.parametrize("offset", [-0.01, float("nan"), float("inf"), True])
+def test_an_offset_that_is_no_number_of_zero_or_more_is_refused(offset):
+    rules = {"CYT_ROONEY_2015": RULES["CYT_ROONEY_2015"] | {"offset": offset}}
+    with pytest.raises(SignatureError, match="has the offset"):
+        author_scores(expression(), known(rules=rules))
+
+
+def test_without_an_offset_a_gene_at_zero_makes_the_geometric_mean_zero():
+    rule = {key: told for key, told in RULES["CYT_ROONEY_2015"].items() if key != "offset"}
+    one = expression()
+    values = one.values.copy()
+    values[0, GENES.get_loc("GZMA")] = 0.0
+    silent = Expression(values=values, samples=one.samples, genes=one.genes, scale="tpm")
+    assert value(author_scores(silent, known(rules={"CYT_ROONEY_2015": rule})), "CYT_ROONEY_2015") == 0
+
+
+def test_pair_scores_go_by_the_pairs_and_others_by_the_signatures():
+    named = SIGNATURES.head(1).assign(signature="IMPRES")
+    only = {"IMPRES": RULES["IMPRES"]}
+    assert author_scores(expression(), known(rules=only, signatures=named, pairs=PAIRS.head(0))).features == ()
+    assert author_scores(expression(), known(rules=only, signatures=named)).features == ("IMPRES",)
 
 
 def test_without_rules_or_pairs_one_is_told_what_lacks():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rabiomarkers.errors import ScaleError
 from rabiomarkers.features.scoring.expression import Expression, Known
 from rabiomarkers.features.scoring.registry import score_table
 from rabiomarkers.features.signatures import choose_signatures
@@ -17,13 +18,20 @@ FAILED = "the sample failed its quality check, so it was not compared with the o
 
 
 def stacked(pieces: Mapping[str, pd.DataFrame]) -> Expression:
-    """The samples' pieces (`gene`, `value`, scale in `attrs["passport"]`) as one matrix of the genes that all of them measured."""
+    """The samples' pieces (`gene`, `value`, scale in `attrs["passport"]`) as one matrix of the genes that all of them measured.
+
+    Raises
+    ------
+    ScaleError
+        The samples are on several scales: they cannot be compared.
+    """
+    scales = sorted({piece.attrs["passport"]["scale"] for piece in pieces.values()})
+    if len(scales) > 1:
+        raise ScaleError(f"Samples of {' and of '.join(scales)} cannot be compared; bring all of them to one scale.")
     columns = {sample: piece.set_index("gene")["value"] for sample, piece in sorted(pieces.items())}
     table = pd.concat(columns, axis="columns", join="inner", sort=True).dropna()
-    scale = next(iter(pieces.values())).attrs["passport"]["scale"]
-    return Expression(
-        values=np.ascontiguousarray(table.to_numpy(np.float64).T), samples=table.columns, genes=table.index, scale=scale
-    )
+    values = np.ascontiguousarray(table.to_numpy(np.float64).T)
+    return Expression(values=values, samples=table.columns, genes=table.index, scale=scales[0])
 
 
 def cohort_step(

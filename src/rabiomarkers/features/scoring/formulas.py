@@ -4,7 +4,7 @@ Of counts the formulas take CPM where the authors took TPM: ratios between sampl
 length weigh them otherwise. The unit says which it was.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def author_scores(expression: Expression, known: Known) -> Scored:
     Raises
     ------
     SignatureError
-        There are no rules, or one names a form that is not known.
+        There are no rules, or one says what is not known: a form, an input, a key (all of them are told).
     ScaleError
         The values are logarithms.
     """
@@ -55,8 +55,13 @@ def author_cohort_scores(expression: Expression, known: Known) -> Scored:
 
 def _scored(expression: Expression, known: Known, forms: Mapping[str, Form]) -> Scored:
     rules = _rules(known)
-    present = {*known.signatures["signature"], *(known.pairs["score"] if known.pairs is not None else ())}
-    names = sorted(name for name, rule in rules.items() if rule["form"] in forms and name in present)
+    signatures = set(known.signatures["signature"])
+    pairs = set(known.pairs["score"]) if known.pairs is not None else set()
+    names = sorted(
+        name
+        for name, rule in rules.items()
+        if rule["form"] in forms and name in (pairs if rule["form"] == "pairs" else signatures)
+    )
     found = [forms[rules[name]["form"]](name, rules[name], expression, known) for name in names]
     values = np.column_stack([value for value, _, _ in found]) if found else np.empty((len(expression.samples), 0))
     kept, notes = notes_of(values, [reason for _, _, reason in found], NOTHING_COUNTED)
@@ -68,13 +73,29 @@ def _scored(expression: Expression, known: Known, forms: Mapping[str, Form]) -> 
 def _rules(known: Known) -> Mapping[str, Mapping[str, Any]]:
     if known.rules is None:
         raise SignatureError("The authors' formulas need the rules of config/signatures/scoring_rules.yaml.")
-    forms = {*FORMS, *COHORT_FORMS, *ELSEWHERE}
-    for name, rule in known.rules.items():
-        if rule["form"] not in forms:
-            raise SignatureError(
-                f"The rule of {name} has the form {rule['form']!r}; there are {', '.join(sorted(forms))}."
-            )
+    wrong = [words for name, rule in known.rules.items() for words in _strange(name, rule)]
+    if wrong:
+        raise SignatureError(" ".join(wrong))
     return known.rules
+
+
+def _strange(name: str, rule: Mapping[str, Any]) -> Iterator[str]:
+    """What a rule says that no formula here knows; passed over, it would give a number that means something else."""
+    form, forms = rule.get("form"), {*FORMS, *COHORT_FORMS}
+    if form in ELSEWHERE:
+        return
+    if form not in forms:
+        yield f"The rule of {name} has the form {form!r}; there are {', '.join(sorted({*forms, *ELSEWHERE}))}."
+        return
+    if rule.get("input") not in INPUTS:
+        yield f"The rule of {name} has the input {rule.get('input')!r}; there are {', '.join(INPUTS)}."
+    own = KEYS.get(str(form), ())
+    for key in sorted(set(rule) - {*KEYS_OF_ALL, *own}):
+        yield f"The rule of {name} has a key {key!r}; {form} knows {', '.join((*KEYS_OF_ALL, *own))}."
+    for key in {"offset", "total"}.intersection(own):
+        number = rule.get(key, 0.0 if key == "offset" else None)
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < np.inf:
+            yield f"The rule of {name} has the {key} {number!r}; a number of 0 or more is needed."
 
 
 def _unit(rule: Mapping[str, Any], expression: Expression) -> str:
@@ -90,10 +111,10 @@ def _levels(rule: Mapping[str, Any], expression: Expression, members: Members) -
     return np.asarray(values[:, members.genes], dtype=np.float64)
 
 
-def _own(name: str, expression: Expression, known: Known) -> tuple[Members, str]:
+def _own(name: str, expression: Expression, known: Known, *, every_gene: bool = False) -> tuple[Members, str]:
     """The members of one signature, and why it cannot be scored."""
     members = members_of(expression.genes, known.signatures[known.signatures["signature"] == name])
-    return members, members.reasons(known.minimum_coverage)[0]
+    return members, members.reasons(1.0 if every_gene else known.minimum_coverage)[0]
 
 
 def _weighted_sum(name: str, rule: Mapping[str, Any], expression: Expression, known: Known) -> Values:
@@ -123,8 +144,9 @@ def _mean(name: str, rule: Mapping[str, Any], expression: Expression, known: Kno
 
 
 def _geometric_mean(name: str, rule: Mapping[str, Any], expression: Expression, known: Known) -> Values:
-    members, reason = _own(name, expression, known)
-    logs = np.log(_levels(rule, expression, members) + float(rule.get("offset", 0.0)))
+    members, reason = _own(name, expression, known, every_gene=bool(rule.get("every_gene")))
+    with np.errstate(divide="ignore"):  # without an offset a gene at zero makes the whole mean zero
+        logs = np.log(_levels(rule, expression, members) + float(rule.get("offset", 0.0)))
     mean = members.total(logs, members.everyone).ravel() / max(len(members.gene), 1)
     return np.exp(mean), float(members.coverage[0]), reason
 
@@ -206,3 +228,12 @@ COHORT_FORMS: Mapping[str, Form] = {
 """Forms that compare samples."""
 ELSEWHERE = ("species_presence", "signed_mean_z")
 """Forms that other parts compute (stool; the method z)."""
+INPUTS = ("log2_tpm", "tpm")
+"""What a formula takes: logarithms or linear values; of counts CPM in place of TPM."""
+KEYS_OF_ALL = ("form", "input", "source", "verification", "seen_in", "caution")
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "weighted_sum": ("minus",),
+    "geometric_mean": ("offset", "every_gene"),
+    "pairs": ("total",),
+}
+"""What a rule may say beside, by form."""
