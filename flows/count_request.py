@@ -69,15 +69,7 @@ def run_counting(
         return count_reads(request.counting(), request.store(), request.folder, progress=progress)
     use_server(workspace(request.folder) / "prefect", tell=tell)
 
-    from prefect import flow  # reads its settings when it is imported
-
-    from flows.tasks import as_task, failures_kept_in
-    from flows.watching import listener
-
-    @flow(name="count-reads", flow_run_name="count reads", persist_result=False)
-    def count_reads_flow(request: CountRequest) -> tuple[StepResult, ...]:
-        with failures_kept_in(workspace(request.folder) / "failures.log"):
-            return count_reads(request.counting(), request.store(), request.folder, call=as_task, progress=listener())
+    from flows.count_reads import count_reads_flow  # Prefect reads its settings when it is imported
 
     counted: tuple[StepResult, ...] = told_in_full(count_reads_flow, request, progress)
     return counted

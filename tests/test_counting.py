@@ -75,9 +75,16 @@ def test_bulk_reads_give_back_their_counts_lanes_added_up(sequencer, tmp_path):
     assert quality["share"].tolist() == [1.0, 1.0]
     lines = pd.read_csv(tmp_path / "counts" / "samples_lines.csv")
     assert lines[["sample_id", "assay", "path"]].to_numpy().tolist() == [
-        ["T1", "rna_counts", "counts.h5ad"],
-        ["T2", "rna_counts", "counts.h5ad"],
+        ["T1", "rna_counts", "counts/counts.h5ad"],
+        ["T2", "rna_counts", "counts/counts.h5ad"],
     ]
+
+
+def test_the_lines_name_the_counts_as_seen_from_the_study_they_lie_in(sequencer, tmp_path):
+    (tmp_path / "study.yaml").touch()
+    out = tmp_path / "rna" / "march"
+    count_reads(asked(sequencer), Store(tmp_path / "store"), out)
+    assert set(pd.read_csv(out / "samples_lines.csv")["path"]) == {"rna/march/counts.h5ad"}
 
 
 def test_what_was_counted_is_not_counted_again_and_gives_the_same_bytes(sequencer, tmp_path):
@@ -89,7 +96,25 @@ def test_what_was_counted_is_not_counted_again_and_gives_the_same_bytes(sequence
     assert all(step.reused for step in again)
     afresh = count_reads(asked(sequencer), Store(tmp_path / "other"), tmp_path / "counts")
     assert [step.digests for step in afresh] == [step.digests for step in first]
-    assert {path.name for path in (tmp_path / "counts").iterdir()} == set(before)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "counts").iterdir()} == before
+
+
+def test_what_people_wrote_or_put_beside_the_counts_is_not_replaced(sequencer, tmp_path):
+    store, out = Store(tmp_path / "store"), tmp_path / "counts"
+    count_reads(asked(sequencer), store, out)
+    lines = out / "samples_lines.csv"
+    completed = lines.read_text().replace("T1,,", "T1,P1,")
+    lines.write_text(completed)
+    with pytest.raises(ResultsError, match=r"samples_lines\.csv in 'counts' was completed by hand"):
+        count_reads(asked(sequencer), store, out)
+    assert lines.read_text() == completed
+    lines.unlink()
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(ResultsError, match=r"holds 'notes.txt': move that elsewhere"):
+        count_reads(asked(sequencer), store, out)
+    (out / "notes.txt").unlink()
+    count_reads(asked(sequencer), store, out)
+    assert lines.is_file()
 
 
 def test_reads_without_mates_are_counted_with_the_fragments_one_names(own, tmp_path):
@@ -142,6 +167,8 @@ def test_every_fault_is_told_at_once_and_nothing_is_written(own, tmp_path):
     assert "T1b_2.fastq.gz: no '@' at the beginning" in told
     assert "reads.csv:5:sample_id: 'P/7'" in told
     assert "reads.csv:5:read1: no such file: 'gone.fastq'" in told
+    told = problems_of(own, tmp_path, index=own / "no.idx", transcripts=own / "no.txt", barcodes=own / "no.list")
+    assert {"no.idx", "no.txt", "no.list", "reads.csv"} <= {line.split(":")[0] for line in told}
 
 
 @pytest.mark.parametrize(

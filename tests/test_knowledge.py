@@ -161,6 +161,11 @@ def test_a_misspelt_column_is_missing_and_unknown(tmp_path):
     ]
 
 
+def test_a_column_that_stands_twice_is_told(tmp_path):
+    problems = told(load_signatures, written(tmp_path, f"{SIGNATURES},gene", f"{GOOD},STRA6"))
+    assert [problem.split(";")[0] for problem in problems] == ["edited.csv:1:gene: the column occurs more than once"]
+
+
 def test_semicolons_instead_of_commas_are_recognised(tmp_path):
     problems = told(load_signatures, written(tmp_path, SIGNATURES.replace(",", ";"), GOOD.replace(",", ";")))
     assert "use commas" in problems[0]
@@ -227,6 +232,15 @@ def test_more_responders_than_patients_are_told(tmp_path):
     path = tmp_path / "edited.csv"
     table.to_csv(path, index=False)
     assert told(load_historical, path)[0].startswith("edited.csv:2:responders: ")
+
+
+@pytest.mark.parametrize("rate", ["-0.1", "100.1"])
+def test_a_rate_that_is_no_percentage_is_told(tmp_path, rate):
+    table = pd.read_csv(config_path("historical/clinical_reference.csv"), dtype=str, keep_default_na=False)
+    table.loc[1, "orr_pct"] = rate
+    path = tmp_path / "edited.csv"
+    table.to_csv(path, index=False)
+    assert told(load_historical, path) == [f"edited.csv:3:orr_pct: '{rate}'; a percentage from 0 to 100; correct it"]
 
 
 GENES = ["CYP26A1", "STRA6", "RARB", "DHRS3", "HIC1"]
@@ -338,6 +352,7 @@ def test_the_arms_of_peroxidation_are_parts_of_the_whole():
         ("- a\n", "no scores"),
         ("scores: {MINE: {form: mean, input: tpm}}\n", "rules.yaml:MINE.source"),
         ("scores: {MINE: {source: me}}\n", "rules.yaml:MINE.form"),
+        ("scores: {MINE: {source: me, form: mean}}\n", "rules.yaml:MINE.input"),
     ],
 )
 def test_rules_that_cannot_be_used_are_refused(tmp_path, text, told):

@@ -58,6 +58,8 @@ def test_signatures_that_no_table_holds_are_told_wherever_they_are_asked_for():
         ("study.yaml", "cells.pseudobulk.macrophage", "unknown signature 'nothing like it'"),
     ]
     assert problems[0].remedy == "write 'CYT_ROONEY_2015' instead"
+    (alone,) = signature_problems(of(cells={"pseudobulk": {"CD8_T": ["CYT_ROONEY_2051"]}}))
+    assert alone.column == "cells.pseudobulk.CD8_T"
 
 
 def test_files_that_are_named_are_found_in_the_study_or_told(tmp_path):

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from rabiomarkers.errors import CountingError, ResultsError
-from rabiomarkers.files import read_table, replace_folder, write_cells, write_csv, write_json
+from rabiomarkers.files import read_json, read_table, replace_folder, write_cells, write_csv, write_json
 from rabiomarkers.ingest.quantify import count_bulk_step, count_cells_step, programs
-from rabiomarkers.ingest.reads import Library, Technology, check_index, read_genes_of_transcripts, read_libraries
+from rabiomarkers.ingest.reads import Library, Technology, check_reads
 from rabiomarkers.progress import SILENT, Progress
 from rabiomarkers.steps import Call, direct, run_jobs
-from rabiomarkers.store import Job, StepResult, Store
+from rabiomarkers.store import Job, StepResult, Store, file_digest
 
-MARK = "counting.json"
+MARK, LINES = "counting.json", "samples_lines.csv"
 LEAST_PSEUDOALIGNED = 0.3
 """Below this share of reads something is wrong more often than not: another species, another annotation, adapters."""
 
@@ -46,15 +46,18 @@ def count_reads(
 
     Bulk: `counts.h5ad`, samples x genes, for the assay `rna_counts`. 10x: `<sample_id>.h5ad`, cells x genes, for `sc_counts`.
     Beside it `qc.csv` (reads, share that fits the index) and `samples_lines.csv`, the lines to complete and add to `samples.csv`.
+    The folder always holds the libraries of the sheet and no others: a second sheet gets a folder of its own, or its rows are added
+    to the first.
 
     Raises
     ------
     InputError
-        Every fault of the sheet, the FASTQ files, the index and the table of transcripts; nothing is written.
+        Every fault of the sheet, the FASTQ files, the index, the table of transcripts and the list of barcodes, or a library that
+        cannot be counted with them; nothing is written.
     CountingError
         kb-python is not installed, or a program stopped.
     ResultsError
-        `out` is there and holds something else.
+        `out` is there and holds something else, or lines that somebody completed.
     """
     _refuse_foreign(out)
     programs()
@@ -72,9 +75,14 @@ def count_reads(
 
 
 def _checked(asked: Counting) -> list[Library]:
-    check_index(asked.index)
-    read_genes_of_transcripts(asked.transcripts)
-    return read_libraries(asked.sheet, technology=asked.technology, reads=asked.reads)
+    return check_reads(
+        asked.sheet,
+        asked.index,
+        asked.transcripts,
+        technology=asked.technology,
+        reads=asked.reads,
+        barcodes=asked.barcodes,
+    )
 
 
 def _job(asked: Counting, library: Library) -> Job:
@@ -109,10 +117,10 @@ def _publish(asked: Counting, results: Sequence[StepResult], out: Path) -> None:
                 name = f"{result.sample_ids[0]}.h5ad"
                 shutil.copyfile(result.file(name), made / name)
         write_csv(_quality(results), made / "qc.csv")
-        write_csv(_lines(results, bulk=bulk), made / "samples_lines.csv")
-        write_json(
-            {"technology": asked.technology, "samples": [result.sample_ids[0] for result in results]}, made / MARK
-        )
+        write_csv(_lines(results, _written_from(out), bulk=bulk), made / LINES)
+        facts = {"technology": asked.technology, "samples": [result.sample_ids[0] for result in results]}
+        files = {path.name: file_digest(path) for path in sorted(made.iterdir())}
+        write_json(facts | {"files": files}, made / MARK)
         replace_folder(made, out)
 
 
@@ -147,7 +155,13 @@ def _quality(results: Sequence[StepResult]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _lines(results: Sequence[StepResult], *, bulk: bool) -> pd.DataFrame:
+def _written_from(out: Path) -> str:
+    """The folder as `samples.csv` has to write it: from the study that it lies in, else from beside it."""
+    study = next((folder for folder in out.parents if (folder / "study.yaml").is_file()), out.parent)
+    return out.relative_to(study).as_posix()
+
+
+def _lines(results: Sequence[StepResult], folder: str, *, bulk: bool) -> pd.DataFrame:
     """Rows for `samples.csv`; whose sample it is, when and where it was taken, only the user knows."""
     samples = [result.sample_ids[0] for result in results]
     return pd.DataFrame(
@@ -157,12 +171,23 @@ def _lines(results: Sequence[StepResult], *, bulk: bool) -> pd.DataFrame:
             "timepoint": "",
             "compartment": "",
             "assay": "rna_counts" if bulk else "sc_counts",
-            "path": ["counts.h5ad" if bulk else f"{sample}.h5ad" for sample in samples],
+            "path": [f"{folder}/{'counts' if bulk else sample}.h5ad" for sample in samples],
             "batch": "",
         }
     )
 
 
 def _refuse_foreign(out: Path) -> None:
-    if out.exists() and not (out / MARK).is_file():
+    """The folder is replaced as a whole, so nothing may be in it that is not ours or that somebody worked on."""
+    if not out.exists():
+        return
+    if not (out / MARK).is_file():
         raise ResultsError(f"The folder {out.name!r} is there and holds no counts of ours; name another one.")
+    files: Mapping[str, str] = read_json(out / MARK).get("files", {})
+    if strange := sorted({path.name for path in out.iterdir()} - {*files, MARK}):
+        raise ResultsError(f"The folder {out.name!r} would be replaced, and holds {strange[0]!r}: move that elsewhere.")
+    if (out / LINES).is_file() and file_digest(out / LINES) != files.get(LINES):
+        raise ResultsError(
+            f"{LINES} in {out.name!r} was completed by hand and would be written anew: "
+            "add its lines to samples.csv, and delete it or move it elsewhere."
+        )

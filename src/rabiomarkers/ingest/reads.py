@@ -1,6 +1,7 @@
 """FASTQ files of a sheet, looked at before anything is counted: whose they are, whether they are whole and have their mates."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,22 +9,27 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from rabiomarkers.errors import InputError, Problem
-from rabiomarkers.ingest.delimited import read_delimited, read_sheet
+from rabiomarkers.ingest.delimited import read_delimited, read_sheet, read_text
 from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.gene_tables import TRANSCRIPT_COLUMNS, read_transcripts, without_version
-from rabiomarkers.ingest.places import Place
+from rabiomarkers.ingest.places import Place, nameable
 from rabiomarkers.ingest.samples import IDENTIFIER
 
 type Technology = Literal["bulk", "10xv2", "10xv3"]
 
 TECHNOLOGIES: tuple[Technology, ...] = ("bulk", "10xv2", "10xv3")
 BARCODE_LENGTH: Mapping[Technology, int] = {"10xv2": 26, "10xv3": 28}  # cell barcode and molecule, in read 1
+BARCODE = re.compile(r"[ACGT]{16}")  # of a cell, in both chemistries
+SHORTEST_TRANSCRIPT_READ = 31  # bases; kallisto looks up words of 31, so no shorter read finds a place
+NAME_OF_MATE = re.compile(rb"[/._]R?[12]$")  # what the two reads of a pair may differ in
 INDEX_VERSION = 13  # the first eight bytes of an index of kallisto 0.50 to 0.52
 GZIP = b"\x1f\x8b"
 CHUNK = 1 << 22
+LINE_END, RETURN, AT, PLUS = b"\n\r@+"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,46 @@ class Library:
     def paired(self) -> bool:
         """Whether every read has a mate."""
         return bool(self.read2)
+
+
+def check_reads(
+    sheet: Path,
+    index: Path,
+    transcripts: Path,
+    *,
+    technology: Technology,
+    reads: Path | None = None,
+    barcodes: Path | None = None,
+) -> list[Library]:
+    """What `read_libraries` reads, with every fault of the index, the transcripts and the list of barcodes told beside it.
+
+    Raises
+    ------
+    InputError
+        Something cannot be used.
+    """
+    problems: list[Problem] = []
+    libraries: list[Library] = []
+    try:
+        check_index(index)
+    except InputError as error:
+        problems += error.problems
+    try:
+        read_genes_of_transcripts(transcripts)
+    except InputError as error:
+        problems += error.problems
+    try:
+        if barcodes is not None:
+            check_barcodes(barcodes, technology=technology)
+    except InputError as error:
+        problems += error.problems
+    try:
+        libraries = read_libraries(sheet, technology=technology, reads=reads)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return libraries
 
 
 def read_libraries(sheet: Path, *, technology: Technology, reads: Path | None = None) -> list[Library]:
@@ -126,7 +172,7 @@ def _lane(
         if not written and column == "read2":
             found.append(None)
             continue
-        path = place.find(written) if written else None
+        path = place.find(written) if written and nameable(written) else None
         if path is None or not path.is_file():
             expected = "a FASTQ file below the folder of the sheet or that of --reads"
             findings.add(f"no such file: {written!r}", expected, "correct the path", row=line, column=column)
@@ -157,22 +203,42 @@ def _faults(pair: tuple[Path, Path | None], technology: Technology) -> Iterator[
             "copy both files again; were they trimmed one without the other?",
         )
         yield from findings.problems
-    if technology != "bulk" and counts.get(first):
-        yield from _barcode_faults(first, technology)
+    if mate is not None and all(counts.values()):
+        yield from _mate_faults(first, mate, technology)
 
 
-def _barcode_faults(path: Path, technology: Technology) -> Iterator[Problem]:
-    with _opened(path) as file:
-        file.readline()
-        length = len(file.readline().strip())
-    if length < BARCODE_LENGTH[technology]:
-        findings = Findings(path.name)
+def _mate_faults(first: Path, mate: Path, technology: Technology) -> Iterator[Problem]:
+    """What the first read and its mate tell of the two files."""
+    (name, length), (name_of_mate, length_of_mate) = _first_read(first), _first_read(mate)
+    findings = Findings(mate.name)
+    if NAME_OF_MATE.sub(b"", name) != NAME_OF_MATE.sub(b"", name_of_mate):
+        findings.add(
+            f"its first read has another name than that of {first.name}",
+            "the mates of the reads in read1, in their order",
+            "pair the files of one lane; were they sorted one without the other?",
+        )
+    if technology != "bulk" and length_of_mate < SHORTEST_TRANSCRIPT_READ:
+        findings.add(
+            f"reads of {length_of_mate} bases",
+            f"{SHORTEST_TRANSCRIPT_READ} or more: the transcripts ({technology})",
+            "put the file with the barcodes in read1 and that with the transcripts in read2",
+        )
+    yield from findings.problems
+    if technology != "bulk" and length < BARCODE_LENGTH[technology]:
+        findings = Findings(first.name)
         findings.add(
             f"reads of {length} bases",
             f"{BARCODE_LENGTH[technology]} or more: cell barcode and molecule ({technology})",
             "put the file with the barcodes in read1, or name the right technology",
         )
         yield from findings.problems
+
+
+def _first_read(path: Path) -> tuple[bytes, int]:
+    """The name of the first read and how many bases it has."""
+    with _opened(path) as file:
+        words = file.readline().split()
+        return words[0], len(file.readline().strip())
 
 
 def _opened(path: Path) -> BufferedIOBase:
@@ -182,28 +248,93 @@ def _opened(path: Path) -> BufferedIOBase:
 
 
 def count_reads(path: Path, findings: Findings) -> int | None:
-    """How many reads a FASTQ file holds; None, with the reason noted, where it is no whole FASTQ file."""
-    lines, last = 0, b""
+    """How many reads a FASTQ file holds; None, with the reason noted, where it is no whole FASTQ file.
+
+    Every read is looked at: the counting program ends at the first one that is damaged, without a word, and counts what it has.
+    """
+    reads, rest = 0, b""
     try:
-        with _opened(path) as file:
-            if file.read(1) not in (b"@", b""):
+        for chunk in _chunks(path):
+            if not reads and not rest and not chunk.startswith(b"@"):
                 findings.add("no '@' at the beginning", "a FASTQ file", "check that the path names the right file")
                 return None
-            while chunk := file.read(CHUNK):
-                lines += chunk.count(b"\n")
-                last = chunk[-1:]
+            reads, left = _look_at(rest + chunk, reads, findings)
+            if left is None:
+                return None
+            rest = left
     except (EOFError, OSError, zlib.error) as error:
         told = f"a damaged or incomplete file ({type(error).__name__})"
         findings.add(told, "a complete gzip file", "copy it again; was the copy interrupted?")
         return None
-    lines += last not in (b"\n", b"")
-    if lines == 0:
+    if rest.strip():
+        told = "a last read of fewer than four lines"
+        findings.add(told, "four lines a read", "copy it again; was the copy interrupted?", row=4 * reads + 1)
+    elif reads == 0:
         findings.add("an empty file", "reads", "copy it again; was the copy interrupted?")
-        return None
-    if lines % 4:
-        findings.add(f"{lines:,} lines", "four lines a read", "copy it again; was the copy interrupted?")
-        return None
-    return lines // 4
+    else:
+        return reads
+    return None
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The content piece by piece, its last line ended."""
+    chunk = b""
+    with _opened(path) as file:
+        while piece := file.read(CHUNK):
+            chunk = piece
+            yield chunk
+    if chunk and not chunk.endswith(b"\n"):
+        yield b"\n"
+
+
+def _look_at(text: bytes, before: int, findings: Findings) -> tuple[int, bytes | None]:
+    """Look at the whole reads of `text`: how many there are with those before, and what is left; None where one is damaged."""
+    letters = np.frombuffer(text, dtype=np.uint8)
+    ends = np.flatnonzero(letters == LINE_END)
+    ends = ends[: len(ends) // 4 * 4]
+    if not len(ends):
+        return before, text
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = (ends - starts - ((ends > starts) & (letters[ends - 1] == RETURN))).reshape(-1, 4)
+    first = letters[starts].reshape(-1, 4)
+    named_right = (first[:, 0] == AT) & (lengths[:, 0] > 1)
+    parted, scored = first[:, 2] == PLUS, lengths[:, 1] == lengths[:, 3]
+    right = named_right & parted & scored
+    if right.all():
+        return before + len(right), text[ends[-1] + 1 :]
+    at = int(right.argmin())
+    reads, row = before + at, 4 * (before + at) + 1
+    if not text[starts[4 * at] :].strip():  # empty lines at the end are no reads
+        return reads, b""
+    remedy = "copy it again; is it FASTQ with four lines a read, and was the copy interrupted?"
+    if not named_right[at]:
+        findings.add("no '@' and name where a read begins", "a FASTQ file", remedy, row=row)
+    elif not parted[at]:
+        findings.add("no '+' below the bases of a read", "a FASTQ file", remedy, row=row + 2)
+    else:
+        told = f"{lengths[at, 3]} qualities for {lengths[at, 1]} bases"
+        findings.add(told, "a quality for every base", remedy, row=row + 3)
+    return reads, None
+
+
+def check_barcodes(path: Path, *, technology: Technology) -> None:
+    """Raise where the file is no list of barcodes of the chemistry: one a line, plain or gzipped.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, holds something else, or nobody asked for it.
+    """
+    findings = Findings(path.name)
+    if technology == "bulk":
+        findings.fail("a list of barcodes", "none: bulk reads have no barcodes", "leave it out, or name the technology")
+    odd = [
+        (line, "barcode", repr(word[:40]))
+        for line, word in enumerate(read_text(path, path.name).rstrip("\n").split("\n"), start=1)
+        if not BARCODE.fullmatch(word)
+    ]
+    findings.add_cells(odd, "a barcode of 16 bases on each line", "take the list that 10x gives out for the chemistry")
+    findings.raise_if_any()
 
 
 def check_index(path: Path) -> None:
