@@ -3,8 +3,9 @@ import pytest
 
 from rabiomarkers.errors import ResultsError, TableError
 from rabiomarkers.files import read_table, write_json, write_table
-from rabiomarkers.results import TABLES, open_results
+from rabiomarkers.results import open_results
 from rabiomarkers.tables.outcomes import OUTCOMES
+from rabiomarkers.tables.published import TABLES
 from tests.support.synthetic_results import Invented, make_results
 
 

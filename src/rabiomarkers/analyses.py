@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rabiomarkers.assays import SIGNATURES
+from rabiomarkers.assays import GATED, SIGNATURES
+from rabiomarkers.blood import look_at_blood
 from rabiomarkers.change.axes import axes_step
 from rabiomarkers.change.by_response import by_response_step
 from rabiomarkers.change.community import community_step
@@ -54,6 +55,7 @@ def analyse(
     batches: Sequence[BatchFeatures],
     tables: Mapping[str, Path],
     joined: StepResult,
+    gated: StepResult,
     changes: StepResult,
     steps: Steps,
 ) -> tuple[StepResult, ...]:
@@ -73,6 +75,7 @@ def analyse(
         outcomes,
         *_explain_changes(study, joined, changes, judged, steps),
         *_look_at_genes(study, batches, tables, joined, changes, steps),
+        *look_at_blood(study, batches, tables["samples"], joined.file("failed.parquet"), gated, steps),
         *_compare_wholes(study, batches, tables["samples"], joined.file("failed.parquet"), judged, steps),
     )
 
@@ -175,7 +178,7 @@ def _compare_wholes(
     """Stool against stool, and cell types and taxa as parts of a whole."""
     settings = study.settings
     contrast = {"contrast": list(settings.contrast), "seed": settings.seed}
-    stools, cells = _wholes(batches, failed)
+    stools, cells, parts = _wholes(batches, failed)
     distances = steps.run(
         "compare stools",
         distance_step,
@@ -196,6 +199,7 @@ def _compare_wholes(
             "samples": samples,
             **{f"taxa:{sample}": path for sample, path in stools.items()},
             **{f"cells:{sample}": path for sample, path in cells.items()},
+            **{f"parts:{sample}:{assay}": path for (sample, assay), path in parts.items()},
         },
         depth=settings.stool.depth,
         level=settings.change.level,
@@ -247,12 +251,16 @@ def fit_models(
     return fitted, (collected, larger, stability)
 
 
-def _wholes(batches: Sequence[BatchFeatures], failed: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """The taxa of every stool, and the named cells of every cell sample, that passed the quality check, by sample."""
+def _wholes(
+    batches: Sequence[BatchFeatures], failed: Path
+) -> tuple[dict[str, Path], dict[str, Path], dict[tuple[str, str], Path]]:
+    """The taxa of every stool and the named cells of every cell sample that passed the quality check, by sample; the parts of gated
+    samples by sample and assay."""
     table = read_table(failed)
     out = set(zip(table["sample_id"], table["assay"], strict=True))
     stools: dict[str, Path] = {}
     cells: dict[str, Path] = {}
+    parts: dict[tuple[str, str], Path] = {}
     for batch in batches:
         for (sample, assay), scored in batch.scored.items():
             if (sample, assay) in out:
@@ -261,4 +269,6 @@ def _wholes(batches: Sequence[BatchFeatures], failed: Path) -> tuple[dict[str, P
                 stools[sample] = batch.pieces[sample, assay]
             elif assay == "sc_counts":
                 cells[sample] = scored.file("cells.parquet")
-    return stools, cells
+            elif assay in GATED:
+                parts[sample, assay] = scored.file("parts.parquet")
+    return stools, cells, parts

@@ -6,10 +6,12 @@ from typing import Any
 
 from rabiomarkers.features import blood_counts as blood_count_features
 from rabiomarkers.features import cells as cell_features
+from rabiomarkers.features import cytometry as cytometry_features
 from rabiomarkers.features import microbiome, signatures
 from rabiomarkers.features import proteins as protein_features
+from rabiomarkers.features import repertoires as repertoire_features
 from rabiomarkers.files import Info
-from rabiomarkers.ingest import abundance, blood_counts, cells, expression, proteins
+from rabiomarkers.ingest import abundance, blood_counts, cells, cytometry, expression, proteins, repertoires
 from rabiomarkers.settings.measures import COHORT_METHODS
 from rabiomarkers.study import Study
 
@@ -25,8 +27,12 @@ KNOWLEDGE: Mapping[str, str] = {
 }
 """What signatures are scored with, by the input it is handed in as."""
 MARKERS = "markers/immune_markers.csv"
+GATING_TREE = "markers/gating_tree.yaml"
+SYNONYMS = "markers/protein_synonyms.csv"
 BULK = ("rna_counts", "rna_tpm")
 """Assays whose pieces are one value a gene."""
+GATED = ("flow", "cytof")
+"""Assays whose pieces are events, cut together within a batch before each sample is scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +49,7 @@ class Assay:
     split_config: Mapping[str, str] = field(default_factory=dict)
     split_columns: tuple[str, ...] = ()
     split_parameters: Parameters = lambda study: {}
-    split_files: tuple[str, ...] = ()  # keys of `expression` whose files go along where the study names them
+    split_files: tuple[str, ...] = ()  # keys of `settings.measures.NAMED_FILES`; go along where the study names them
     score_config: Mapping[str, str] = field(default_factory=dict)
     score_columns: tuple[str, ...] = ()
     score_parameters: Parameters = lambda study: {}
@@ -87,6 +93,30 @@ def _taxa(assay: str) -> Assay:
     )
 
 
+def _events(assay: str) -> Assay:
+    return Assay(
+        split=cytometry.split_cytometry,
+        split_config={"synonyms": SYNONYMS},
+        split_columns=("panel", "compensation"),
+        split_parameters=lambda study: {"assay": assay},
+        score=cytometry_features.cytometry_step,
+        score_parameters=lambda study: {
+            "assay": assay,
+            **study.settings.cytometry.model_dump(
+                mode="json",
+                include={
+                    "transform",
+                    "cofactor",
+                    "minimum_events",
+                    "minimum_parent_events",
+                    "minimum_viability",
+                    "state_markers",
+                },
+            ),
+        },
+    )
+
+
 ASSAYS: Mapping[str, Assay] = {
     "rna_counts": _rna("rna_counts"),
     "rna_tpm": _rna("rna_tpm"),
@@ -97,11 +127,12 @@ ASSAYS: Mapping[str, Assay] = {
         piece="{sample_id}.h5ad",
         score=cell_features.cell_step,
         score_config={"markers": MARKERS, "signatures": SIGNATURES},
+        score_files=("celltypist",),
         by_compartment=True,
         score_parameters=lambda study: {
             "seed": study.settings.seed,
             "minimum_coverage": study.settings.expression.minimum_coverage,
-            **study.settings.cells.model_dump(mode="json"),
+            **study.settings.cells.model_dump(mode="json", exclude={"embedding", "celltypist"}),
         },
     ),
     "cell_counts": Assay(
@@ -111,6 +142,18 @@ ASSAYS: Mapping[str, Assay] = {
     "proteins": Assay(
         split=proteins.split_proteins,
         score=protein_features.protein_step,
+        score_parameters=lambda study: study.settings.proteins.model_dump(mode="json"),
+    ),
+    "flow": _events("flow"),
+    "cytof": _events("cytof"),
+    "tcr": Assay(
+        split=repertoires.split_repertoires,
+        split_parameters=lambda study: {"clone_by": study.settings.tcr.clone_by},
+        score=repertoire_features.repertoire_features_step,
+        score_parameters=lambda study: {
+            "seed": study.settings.seed,
+            **study.settings.tcr.model_dump(mode="json", include={"depth", "minimum_clones"}),
+        },
     ),
     "taxa_counts": _taxa("taxa_counts"),
     "taxa_relabund": _taxa("taxa_relabund"),

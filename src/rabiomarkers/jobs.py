@@ -5,7 +5,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
-from rabiomarkers.assays import ASSAYS, BULK, KNOWLEDGE, Assay
+from rabiomarkers.assays import ASSAYS, BULK, GATED, KNOWLEDGE, Assay
+from rabiomarkers.cytometry_jobs import gate_inputs
 from rabiomarkers.features.scoring.cohort import cohort_step
 from rabiomarkers.ingest.libraries import sum_step
 from rabiomarkers.response.step import outcome_step
@@ -82,13 +83,19 @@ def with_libraries(
     return {key: path for key, path in found.items() if key not in gone} | sums
 
 
-def score_jobs(study: Study, file: SampleFile, found: Mapping[tuple[str, str], Path]) -> list[Job]:
-    """Score the piece of each sample of the file; `found`: the pieces by (sample, assay), libraries added up."""
+def score_jobs(
+    study: Study, file: SampleFile, found: Mapping[tuple[str, str], Path], cuts: Mapping[Path, Path] | None = None
+) -> list[Job]:
+    """Score the piece of each sample of the file.
+
+    `found`: the pieces by (sample, assay), libraries added up; `cuts`: of gated samples, the table of cuts by gating tree.
+    """
     assay: Assay = ASSAYS[file.assay]
     beside = {
         **_config(assay.score_config),
         **_beside(file, assay.score_columns),
         **_named(study, assay.score_files),
+        **(gate_inputs(study, file, cuts or {}) if file.assay in GATED else {}),
     }
     place = {"compartment": file.compartment} if assay.by_compartment else {}
     parameters = assay.score_parameters(study) | place
@@ -146,6 +153,13 @@ def bulk_pieces(batches: Sequence[Scored]) -> dict[str, Path]:
     }
 
 
+def pieces_of(batches: Sequence[Scored], assay: str, *, prefix: str = "piece") -> dict[str, Path]:
+    """The pieces of every sample of one assay, as ``<prefix>:<sample_id>``."""
+    return {
+        f"{prefix}:{sample}": path for batch in batches for (sample, own), path in batch.pieces.items() if own == assay
+    }
+
+
 def study_tables(study: Study, store: Store) -> dict[str, Path]:
     """The sheet and the clinical tables as files that a step takes in.
 
@@ -161,7 +175,7 @@ def study_tables(study: Study, store: Store) -> dict[str, Path]:
 def input_digests(study: Study) -> dict[str, str]:
     """sha256 of every input file by its path in the study; an excluded sample may lack its file."""
     named = {Path(path) for column in PATH_COLUMNS for path in study.samples[column].dropna() if Path(path).exists()}
-    named |= set(study.expression_files.values())
+    named |= set(study.named_files.values())
     own = {path for path in study.folder.glob("*") if path.suffix in {".yaml", ".csv"}}
     domains = set() if study.sdtm_folder is None else {path for path in study.sdtm_folder.iterdir() if path.is_file()}
     return {study.label(path): path_digest(path) for path in sorted(named | own | domains)}
@@ -173,12 +187,12 @@ def _config(files: Mapping[str, str]) -> dict[str, Path]:
 
 def _beside(file: SampleFile, columns: tuple[str, ...]) -> dict[str, Path]:
     """The files that the sheet names beside the file itself."""
-    return {column: path for column in columns if (path := getattr(file, column)) is not None}
+    return {column: path for column, path in file.companions.items() if column in columns}
 
 
 def _named(study: Study, keys: tuple[str, ...]) -> dict[str, Path]:
-    """The files that `expression` of `study.yaml` names, by key."""
-    return {key: path for key, path in study.expression_files.items() if key in keys}
+    """The files that `study.yaml` names, by key."""
+    return {key: path for key, path in study.named_files.items() if key in keys}
 
 
 def response_job(study: Study, tables: Mapping[str, Path]) -> Job:

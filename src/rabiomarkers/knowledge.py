@@ -135,6 +135,28 @@ def load_markers(path: Path | None = None) -> pd.DataFrame:
     return load_table(path, "markers/immune_markers.csv", rules=(_symbols("hgnc"), _marker_rules))
 
 
+PUNCTUATION = re.compile(r"[\s_\-/().,:;|]+")
+_GREEK = str.maketrans({"α": "a", "β": "b", "γ": "g", "δ": "d", "ε": "e"})
+
+
+def plain_marker(name: str) -> str:
+    """A marker's name without case, blanks and punctuation, Greek letters as Latin ones: how two spellings of it are compared."""
+    return PUNCTUATION.sub("", name.strip().lower().translate(_GREEK))
+
+
+def load_marker_synonyms(path: Path | None = None) -> dict[str, str]:
+    """What panels call the markers of cytometry: plain name (`plain_marker`) -> marker.
+
+    Raises
+    ------
+    InputError
+        Every row that cannot be used, with its place; a name of two markers is one.
+    """
+    table = load_table(path, "markers/protein_synonyms.csv", rules=(_synonym_rules,))
+    names = {plain_marker(marker): marker for marker in table["marker"]}
+    return names | {plain_marker(name): marker for name, marker in zip(table["synonym"], table["marker"], strict=True)}
+
+
 def load_taxa(path: Path | None = None) -> pd.DataFrame:
     """Taxa with a role in retinoic-acid metabolism or immune-checkpoint response, one row a taxon, role and source.
 
@@ -217,6 +239,16 @@ def _marker_rules(rows: Mapping[int, Row]) -> Iterator[Fault]:
             yield line, "parent", repr(row["parent"]), "'root' or a cell type of this table", "correct it"
         elif _in_a_circle(row["cell_type"], parents):
             yield line, "parent", f"{row['cell_type']} is its own ancestor", "a tree that ends in 'root'", "correct it"
+
+
+def _synonym_rules(rows: Mapping[int, Row]) -> Iterator[Fault]:
+    """A name that means two markers."""
+    meaning = {plain_marker(row["marker"]): row["marker"] for row in rows.values()}
+    for line, row in rows.items():
+        before = meaning.setdefault(plain_marker(row["synonym"]), row["marker"])
+        if before != row["marker"]:
+            found = f"{row['synonym']!r} means {before} and {row['marker']}"
+            yield line, "synonym", found, "one marker for each name", "remove the name from one of the two"
 
 
 def _in_a_circle(cell_type: str, parents: Mapping[str, str]) -> bool:

@@ -4,12 +4,15 @@ Every stage goes through `call(label, function, ...)`, so that a notebook runs i
 What passes between stages is where a step's files lie, never their content.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rabiomarkers.analyses import analyse, change_of_features, fit_models
+from rabiomarkers.assays import GATED
+from rabiomarkers.blood import absolute_files, put_gated_together
+from rabiomarkers.cytometry_jobs import control_jobs, gate_jobs
 from rabiomarkers.features.multimodal import multimodal_step
 from rabiomarkers.features.tidy import join_step
 from rabiomarkers.jobs import (
@@ -30,6 +33,7 @@ from rabiomarkers.publish import publish
 from rabiomarkers.report.model_card import card_step
 from rabiomarkers.report.page import report_step
 from rabiomarkers.report.summary import summary_step
+from rabiomarkers.sample_files import SampleFile
 from rabiomarkers.steps import BatchFeatures, Call, Steps, direct, files_of, run_jobs
 from rabiomarkers.store import Job, StepResult, Store
 from rabiomarkers.study import Study
@@ -77,6 +81,7 @@ def process_batch(
     found: dict[tuple[str, str], Path] = {}
     scored: dict[tuple[str, str], StepResult] = {}
     steps: list[StepResult] = []
+    cuts: list[StepResult] = []
 
     def run(label: str, jobs: list[Job]) -> list[StepResult]:
         results: list[StepResult] = call(label, run_jobs, label, store, jobs, progress=progress)
@@ -90,11 +95,30 @@ def process_batch(
             added = run(f"add libraries {stage}", adding)
             here = with_libraries(here, added, files[0].assay)
             steps += added
-        results = run(f"score {stage}", [job for file in files for job in score_jobs(study, file, here)])
+        found_cuts = _find_cuts(study, batch, files, here, run) if files[0].assay in GATED else {}
+        by_tree = {tree: result.file("gates.parquet") for tree, result in found_cuts.items()}
+        cuts += found_cuts.values()
+        results = run(f"score {stage}", [job for file in files for job in score_jobs(study, file, here, by_tree)])
         found |= here
         scored |= {(result.sample_ids[0], files[0].assay): result for result in results}
-        steps += [*(_newly_read(split, results) for split in read), *results]
-    return BatchFeatures(batch=batch, pieces=found, scored=scored, steps=tuple(steps))
+        steps += [*(_newly_read(split, results) for split in read), *found_cuts.values(), *results]
+    return BatchFeatures(batch=batch, pieces=found, scored=scored, steps=tuple(steps), cuts=tuple(cuts))
+
+
+def _find_cuts(
+    study: Study,
+    batch: str,
+    files: Sequence[SampleFile],
+    found: Mapping[tuple[str, str], Path],
+    run: Callable[[str, list[Job]], list[StepResult]],
+) -> dict[Path, StepResult]:
+    """The cuts of one assay's samples of the batch, by gating tree."""
+    asked = control_jobs(study, batch, files)
+    read = run(f"read controls {files[0].assay}", [job for _, job in asked]) if asked else []
+    controls = [(control, result.file("control.parquet")) for (control, _), result in zip(asked, read, strict=True)]
+    jobs = gate_jobs(study, batch, files, found, controls)
+    results = run(f"find cuts {files[0].assay}", [job for _, job in jobs]) if jobs else []
+    return {tree: result for (tree, _), result in zip(jobs, results, strict=True)}
 
 
 def predict_response(
@@ -109,9 +133,10 @@ def predict_response(
     """Features and outcomes to changes, models, report and a results folder."""
     steps = Steps(store, call, progress)
     tables = study_tables(study, store)
-    joined = _join(study, batches, tables, steps)
+    gated = put_gated_together(study, batches, tables["samples"], steps)
+    joined = _join(study, batches, tables, gated, steps)
     changes = change_of_features(study, joined, steps)
-    made = [joined, changes, *analyse(study, batches, tables, joined, changes, steps)]
+    made = [joined, gated, changes, *analyse(study, batches, tables, joined, gated, changes, steps)]
     fitted, judged = fit_models(study, files_of(*made) | {"samples": tables["samples"]}, steps)
     parts = files_of(*made, *judged)
     record = run_record(study, input_digests(study))
@@ -145,11 +170,15 @@ def join_batches(
 ) -> tuple[StepResult, StepResult]:
     """The features of all batches, and how they changed: what a frozen model is applied to."""
     steps = Steps(store, call, progress)
-    joined = _join(study, batches, study_tables(study, store), steps)
+    tables = study_tables(study, store)
+    gated = put_gated_together(study, batches, tables["samples"], steps)
+    joined = _join(study, batches, tables, gated, steps)
     return joined, change_of_features(study, joined, steps)
 
 
-def _join(study: Study, batches: Sequence[BatchFeatures], tables: Mapping[str, Path], steps: Steps) -> StepResult:
+def _join(
+    study: Study, batches: Sequence[BatchFeatures], tables: Mapping[str, Path], gated: StepResult, steps: Steps
+) -> StepResult:
     asked = cohort_jobs(study, batches)
     compared = steps.run_all("compare samples", [job for _, job in asked]) if asked else []
     more = {
@@ -157,6 +186,7 @@ def _join(study: Study, batches: Sequence[BatchFeatures], tables: Mapping[str, P
         for (assay, _), result in zip(asked, compared, strict=True)
         for name in result.digests
     }
+    more |= absolute_files(gated)
     scored = {
         f"{kind}:{sample}:{assay}": result.file(file)
         for batch in batches

@@ -19,6 +19,12 @@ AS_CSV = (
     "enrichment",
     "identity",
     "gene_coverage",
+    "gates",
+    "populations",
+    "gate_checks",
+    "detection",
+    "overlaps",
+    "clones",
     "composition",
     "community",
     "links",
@@ -37,6 +43,7 @@ AS_CSV = (
     "remarks",
 )
 NOT_SHOWN = frozenset({"failed"})  # told by the ledger
+PART_OF_FEATURES = "absolute."  # files whose rows are among the features
 
 
 def publish(
@@ -90,7 +97,7 @@ def refuse_foreign_folder(out: Path) -> None:
 
 def _fill(new: Path, files: Mapping[str, Path], models: Mapping[str, Path]) -> None:
     for stem, path in sorted(files.items()):
-        if stem in NOT_SHOWN:
+        if stem in NOT_SHOWN or stem.startswith(PART_OF_FEATURES):
             continue
         if stem in AS_CSV:
             write_csv(read_table(path), new / f"{stem}.csv")

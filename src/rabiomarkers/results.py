@@ -1,6 +1,5 @@
 """A results folder, opened: each table is read when it is first asked for."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -11,108 +10,11 @@ import pandas as pd
 
 from rabiomarkers.errors import ResultsError
 from rabiomarkers.files import read_json, read_table
-from rabiomarkers.tables.changes import (
-    BY_RESPONSE,
-    CHAIN,
-    CHANGES,
-    COMMUNITY,
-    COMPOSITION,
-    COURSES,
-    DELTAS,
-    DISTANCES,
-    FAMILIES,
-    LINKS,
-    ORDINATION,
-    POWER,
-    SENSITIVITY,
-    SHADOW_NULL,
-    SINGLES,
-)
-from rabiomarkers.tables.genes import AXES, ENRICHMENT, GENE_COVERAGE, GENE_DELTAS, GENES, IDENTITY
-from rabiomarkers.tables.outcomes import OUTCOMES, REMARKS, SUMS, SURVIVAL, TIMELINE, TOXICITY
-from rabiomarkers.tables.predictions import (
-    BATCH_VALIDATION,
-    CALIBRATION,
-    COEFFICIENTS,
-    DECISION_CURVE,
-    LEARNING_CURVE,
-    PERMUTATIONS,
-    PREDICTIONS,
-    STABILITY,
-)
-from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
-from rabiomarkers.tables.table import Table, words
+from rabiomarkers.tables.published import FIRST_COLUMNS, TABLES
+from rabiomarkers.tables.table import Table
 
 if TYPE_CHECKING:
     from mudata import MuData
-
-TABLES: Mapping[str, tuple[str, Table, str]] = {
-    "features": ("features.parquet", FEATURES, "sample and feature"),
-    "changes": ("changes.parquet", CHANGES, "compartment and feature"),
-    "deltas": ("deltas.parquet", DELTAS, "patient and feature with a complete pair"),
-    "families": ("families.parquet", FAMILIES, "family of tests"),
-    "singles": ("singles.parquet", SINGLES, "patient with one sample, and feature"),
-    "by_response": ("by_response.parquet", BY_RESPONSE, "compartment and feature"),
-    "courses": ("courses.parquet", COURSES, "feature and later timepoint"),
-    "axes": ("axes.parquet", AXES, "retinoic-acid axis, arm and use"),
-    "genes": ("genes.parquet", GENES, "gene"),
-    "gene_deltas": ("gene_deltas.parquet", GENE_DELTAS, "patient and shown gene"),
-    "enrichment": ("enrichment.parquet", ENRICHMENT, "signature"),
-    "gene_coverage": ("gene_coverage.parquet", GENE_COVERAGE, "signature"),
-    "identity": ("identity.parquet", IDENTITY, "sample and check"),
-    "composition": ("composition.parquet", COMPOSITION, "part of a composition and reference"),
-    "community": ("community.parquet", COMMUNITY, "question about whole communities"),
-    "chain": ("chain.parquet", CHAIN, "patient and step of the mechanism"),
-    "links": ("links.parquet", LINKS, "link of the mechanism"),
-    "sensitivity": ("sensitivity.parquet", SENSITIVITY, "primary result and analysis"),
-    "shadow_null": ("shadow_null.parquet", SHADOW_NULL, "family of tests and test"),
-    "power": ("power.parquet", POWER, "primary feature"),
-    "outcomes": ("outcomes.parquet", OUTCOMES, "patient"),
-    "predictions": ("predictions.parquet", PREDICTIONS, "patient and model, out of fold"),
-    "permutations": ("permutations.parquet", PERMUTATIONS, "model and relabelling"),
-    "coefficients": ("coefficients.parquet", COEFFICIENTS, "model and feature"),
-    "calibration": ("calibration.parquet", CALIBRATION, "model and group of patients"),
-    "decision_curve": ("decision_curve.parquet", DECISION_CURVE, "model and threshold"),
-    "batch_validation": ("batch_validation.parquet", BATCH_VALIDATION, "model and batch"),
-    "stability": ("stability.parquet", STABILITY, "feature set and feature"),
-    "learning_curve": ("learning_curve.parquet", LEARNING_CURVE, "model, effect and number of patients"),
-    "ledger": ("ledger.parquet", LEDGER, "patient, timepoint, compartment and assay"),
-    "qc": ("qc.parquet", QC, "sample and measure"),
-    "distances": ("distances.parquet", DISTANCES, "two stool samples"),
-    "ordination": ("ordination.parquet", ORDINATION, "stool sample"),
-    "sums": ("sums.parquet", SUMS, "patient and visit"),
-    "timeline": ("timeline.parquet", TIMELINE, "event of a patient"),
-    "survival": ("survival.parquet", SURVIVAL, "step of a Kaplan-Meier curve"),
-    "toxicity": ("toxicity.parquet", TOXICITY, "adverse event term"),
-    "remarks": ("remarks.parquet", REMARKS, "remark on the clinical tables"),
-}
-"""By name: the file in a results folder, what it promises, and what one row of it is."""
-
-FIRST_COLUMNS: Mapping[str, frozenset[str]] = {
-    "changes": words(
-        "compartment feature unit n_pairs estimate ci_low ci_high ci_level p_value p_floor q_value effect_size test family "
-        "tier note"
-    ),
-    "by_response": words(
-        "compartment feature unit n_responders median_responders n_non_responders median_non_responders n_unknown"
-    ),
-    "outcomes": frozenset(
-        {
-            "patient_id",
-            "best_response",
-            "confirmed",
-            "responder",
-            "disease_control",
-            "evaluable",
-            "pfs_days",
-            "progressed",
-            "best_change_percent",
-            "note",
-        }
-    ),
-    "sums": frozenset({"patient_id", "day", "sum_mm", "change_percent", "response"}),
-}
-"""What the first version wrote, by table: its folders still open, with the columns that came later empty."""
 
 
 def open_results(folder: str | Path) -> "Results":
@@ -161,6 +63,51 @@ class Results:
     def deltas(self) -> pd.DataFrame:
         """One row a patient and feature: before, after, change, on the scale that was tested."""
         return self._table("deltas")
+
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """Where each marker is cut, by batch and the population it is cut in."""
+        return self._table("gates")
+
+    @cached_property
+    def populations(self) -> pd.DataFrame:
+        """One row a gated sample and population: events, shares, cells per microlitre."""
+        return self._table("populations")
+
+    @cached_property
+    def densities(self) -> pd.DataFrame:
+        """How each gated sample's events lie along each marker that is cut."""
+        return self._table("densities")
+
+    @cached_property
+    def positions(self) -> pd.DataFrame:
+        """Each gated sample's own modes beside the cut of its batch."""
+        return self._table("positions")
+
+    @cached_property
+    def gate_checks(self) -> pd.DataFrame:
+        """Whether a population changed or a marker that defines it."""
+        return self._table("gate_checks")
+
+    @cached_property
+    def detection(self) -> pd.DataFrame:
+        """How far each protein could be measured."""
+        return self._table("detection")
+
+    @cached_property
+    def overlaps(self) -> pd.DataFrame:
+        """One row a patient and receptor locus: how much of the repertoire before is there after."""
+        return self._table("overlaps")
+
+    @cached_property
+    def clones(self) -> pd.DataFrame:
+        """T-cell clones that expanded or contracted, and the largest that did not."""
+        return self._table("clones")
+
+    @cached_property
+    def embedding(self) -> pd.DataFrame:
+        """Some cells of every sample, laid out for the eye."""
+        return self._table("embedding")
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The files of the sheet, and what is wrong with what they hold."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,27 @@ from typing import Any
 import pandas as pd
 
 from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.features.gating.frozen import read_gates
+from rabiomarkers.features.gating.strategies import check_strategy
+from rabiomarkers.features.gating.tree import load_gating_tree
 from rabiomarkers.features.immune_context import read_profile
 from rabiomarkers.features.scoring.mean_scores import read_reference
 from rabiomarkers.ingest.abundance import read_abundance
 from rabiomarkers.ingest.blood_counts import read_blood_counts
 from rabiomarkers.ingest.cells import read_single_cells
+from rabiomarkers.ingest.controls import read_controls
+from rabiomarkers.ingest.cytometry import read_cytometry
 from rabiomarkers.ingest.expression import read_expression
 from rabiomarkers.ingest.gene_tables import GeneNames, read_gene_names, read_transcripts
 from rabiomarkers.ingest.passport import TpmFiles
 from rabiomarkers.ingest.proteins import read_proteins
-from rabiomarkers.knowledge import load_aliases, load_ensembl
+from rabiomarkers.ingest.repertoires import CloneBy, read_repertoire
+from rabiomarkers.knowledge import load_aliases, load_ensembl, load_marker_synonyms
 from rabiomarkers.schema import config_path
 from rabiomarkers.settings.study import StudySettings
+
+STRATEGIES = (".xml", ".wsp")
+"""How the names of gating strategies end; any other file of the column `gating` is a tree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,41 +41,45 @@ class SampleFile:
     assay: str
     sample_ids: tuple[str, ...]
     label: str  # the path as the sheet would write it
-    taxonomy: Path | None
-    tree: Path | None
+    companions: Mapping[str, Path] = field(default_factory=dict)  # the files the sheet names beside it, by column
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What the study says of its files of genes."""
+    """What the study says of its files."""
 
     gene_names: GeneNames
     transcripts: "pd.Series[str] | None"
     tpm_files: TpmFiles
+    clone_by: CloneBy
 
 
 def reading_of(settings: StudySettings, files: Mapping[str, Path]) -> Reading:
-    """How files of genes are read; `files` are those that `expression` names, by key."""
+    """How files are read; `files` are those that the settings name, by key."""
     own = read_gene_names(files["gene_names"]) if "gene_names" in files else None
     return Reading(
         gene_names=_ensembl if own is None else lambda: own,
         transcripts=read_transcripts(files["transcripts"]) if "transcripts" in files else None,
         tpm_files=settings.expression.tpm_files,
+        clone_by=settings.tcr.clone_by,
     )
 
 
-FILES_OF_GENES: Mapping[str, Callable[[Path], object]] = {
+NAMED_FILE_READERS: Mapping[str, Callable[[Path], object]] = {
     "gene_names": read_gene_names,
     "transcripts": read_transcripts,
     "reference": read_reference,
     "profile": read_profile,
+    "controls": read_controls,
+    "gates": read_gates,
+    "tree": load_gating_tree,
 }
-"""Who reads each file that `expression` names."""
+"""Who reads each file that the settings name."""
 
 
-def expression_file_problems(files: Mapping[str, Path]) -> list[Problem]:
-    """What is wrong with the files that `expression` names, by key."""
-    return [problem for key, path in files.items() for problem in _problems(FILES_OF_GENES[key], path)]
+def named_file_problems(files: Mapping[str, Path]) -> list[Problem]:
+    """What is wrong with the files that the settings name, by key."""
+    return [problem for key, path in files.items() for problem in _problems(NAMED_FILE_READERS[key], path)]
 
 
 def check_file(file: SampleFile, reading: Reading) -> list[Problem]:
@@ -92,12 +105,23 @@ def _ensembl() -> "pd.Series[str]":
     return load_ensembl(config_path("signatures/ensembl_genes.csv"))
 
 
+def _beside(file: SampleFile, *columns: str) -> dict[str, Path | None]:
+    return {column: file.companions.get(column) for column in columns}
+
+
 def _whole(file: SampleFile) -> dict[str, Any]:
     return {"path": file.path, "label": file.label, "sample_ids": file.sample_ids}
 
 
 def _expression(file: SampleFile, reading: Reading) -> object:
-    return read_expression(**_whole(file), assay=file.assay, aliases=_aliases(), **vars(reading))
+    return read_expression(
+        **_whole(file),
+        assay=file.assay,
+        aliases=_aliases(),
+        gene_names=reading.gene_names,
+        transcripts=reading.transcripts,
+        tpm_files=reading.tpm_files,
+    )
 
 
 def _cells(file: SampleFile, reading: Reading) -> object:
@@ -105,7 +129,27 @@ def _cells(file: SampleFile, reading: Reading) -> object:
 
 
 def _abundance(file: SampleFile, _: Reading) -> object:
-    return read_abundance(**_whole(file), assay=file.assay, taxonomy=file.taxonomy, tree=file.tree)
+    return read_abundance(**_whole(file), assay=file.assay, **_beside(file, "taxonomy", "tree"))
+
+
+def _events(file: SampleFile, _: Reading) -> object:
+    """Events, and the strategy or tree that the sheet names for them: the problems of both."""
+    problems = _problems(
+        lambda: read_cytometry(
+            **_whole(file), assay=file.assay, synonyms=_synonyms(), **_beside(file, "panel", "compensation")
+        )
+    )
+    if (gating := file.companions.get("gating")) is not None:
+        strategy = gating.suffix.lower() in STRATEGIES
+        problems += _problems(check_strategy if strategy else load_gating_tree, gating)
+    if problems:
+        raise InputError(problems)
+    return None
+
+
+@cache
+def _synonyms() -> dict[str, str]:
+    return load_marker_synonyms()
 
 
 READERS: Mapping[str, Callable[[SampleFile, Reading], object]] = {
@@ -114,6 +158,9 @@ READERS: Mapping[str, Callable[[SampleFile, Reading], object]] = {
     "sc_counts": _cells,
     "cell_counts": lambda file, _: read_blood_counts(**_whole(file)),
     "proteins": lambda file, _: read_proteins(**_whole(file)),
+    "flow": _events,
+    "cytof": _events,
+    "tcr": lambda file, reading: read_repertoire(**_whole(file), clone_by=reading.clone_by),
     "taxa_counts": _abundance,
     "taxa_relabund": _abundance,
 }

@@ -25,6 +25,7 @@ class BatchFeatures:
     pieces: Mapping[tuple[str, str], Path]
     scored: Mapping[tuple[str, str], StepResult]
     steps: tuple[StepResult, ...]
+    cuts: tuple[StepResult, ...] = ()  # where the markers of gated samples are cut
 
 
 class Steps:

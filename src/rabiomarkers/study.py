@@ -19,9 +19,9 @@ from rabiomarkers.ingest.findings import Findings, named, nearest, one_of
 from rabiomarkers.ingest.lesions import read_lesions
 from rabiomarkers.ingest.libraries import summed_libraries, usable_samples
 from rabiomarkers.ingest.places import Place
-from rabiomarkers.ingest.samples import read_samples
+from rabiomarkers.ingest.samples import COMPANIONS, read_samples
 from rabiomarkers.ingest.sdtm.read import read_sdtm
-from rabiomarkers.sample_files import SampleFile, check_file, expression_file_problems, reading_of
+from rabiomarkers.sample_files import SampleFile, check_file, named_file_problems, reading_of
 from rabiomarkers.settings.response import SdtmSettings
 from rabiomarkers.settings.study import StudySettings
 from rabiomarkers.study_checks import (
@@ -64,7 +64,7 @@ class Study:
     adverse_events: pd.DataFrame | None
     remarks: pd.DataFrame | None = None  # REMARKS: what was noticed while reading SDTM domains
     sdtm_folder: Path | None = None
-    expression_files: Mapping[str, Path] = field(default_factory=dict)  # what `expression` names, by key
+    named_files: Mapping[str, Path] = field(default_factory=dict)  # by key of `settings.measures.NAMED_FILES`
 
     @property
     def data_root(self) -> Path | None:
@@ -111,15 +111,15 @@ class Study:
 
         `batch`: of that one only.
         """
-        columns = ["compartment", "assay", "path", "taxonomy", "tree"]
+        columns = ["compartment", "assay", "path", *COMPANIONS]
         added = {(sample, assay) for (_, assay), names in self.libraries.items() for sample in names}
         keys = pd.Series(list(zip(self.samples["sample_id"], self.samples["assay"], strict=True)), dtype=object)
         further = self.samples[keys.isin(added).to_numpy(dtype=bool)]
-        rows = pd.concat([usable_samples(self.samples), further]).fillna({"taxonomy": "", "tree": ""})
+        rows = pd.concat([usable_samples(self.samples), further]).fillna(dict.fromkeys(COMPANIONS, ""))
         rows = rows if batch is None else rows[rows["batch"] == batch]
         files = []
         for key, group in rows.groupby(columns, sort=True):
-            compartment, assay, path, taxonomy, tree = (str(part) for part in key)
+            compartment, assay, path, *beside = (str(part) for part in key)
             files.append(
                 SampleFile(
                     path=Path(path),
@@ -127,8 +127,7 @@ class Study:
                     assay=assay,
                     sample_ids=tuple(sorted(group["sample_id"])),
                     label=self.label(path),
-                    taxonomy=Path(taxonomy) if taxonomy else None,
-                    tree=Path(tree) if tree else None,
+                    companions={name: Path(own) for name, own in zip(COMPANIONS, beside, strict=True) if own},
                 )
             )
         return sorted(files, key=lambda file: (file.compartment, file.assay, file.label))
@@ -157,8 +156,8 @@ def check_study(folder: Path, *, on_file: Callable[[str], None] | None = None) -
     if outside:
         return outside
     study, problems = _read(folder)
-    faults = expression_file_problems(study.expression_files)
-    reading = reading_of(study.settings, {} if faults else study.expression_files)
+    faults = named_file_problems(study.named_files)
+    reading = reading_of(study.settings, {} if faults else study.named_files)
     problems += faults
     for file in study.files():
         if on_file is not None:
@@ -207,9 +206,7 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
     problems += found
     problems += assay_problems(usable, samples)
     problems += _misnamed_tables(folder, sdtm=usable.sdtm is not None)
-    return Study(
-        folder=folder.resolve(), settings=usable, samples=samples, expression_files=files, **vars(tables)
-    ), problems
+    return Study(folder=folder.resolve(), settings=usable, samples=samples, named_files=files, **vars(tables)), problems
 
 
 @dataclass(frozen=True, kw_only=True)

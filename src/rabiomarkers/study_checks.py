@@ -11,7 +11,7 @@ from rabiomarkers.ingest.findings import named, nearest
 from rabiomarkers.ingest.places import Place
 from rabiomarkers.knowledge import load_signatures
 from rabiomarkers.schema import config_path
-from rabiomarkers.settings.measures import EXPRESSION_FILES
+from rabiomarkers.settings.measures import NAMED_FILES
 from rabiomarkers.settings.study import StudySettings
 from rabiomarkers.stats.two_stage import minimax_design, optimal_design
 
@@ -41,12 +41,12 @@ def data_root_problems(folder: Path, settings: StudySettings) -> Iterator[Proble
 
 
 def named_files(folder: Path, settings: StudySettings) -> tuple[dict[str, Path], list[Problem]]:
-    """The files that `expression` names, by key, and those that are not there or lie outside of the study."""
+    """The files that the settings name, by key (`NAMED_FILES`), and those that are not there or lie outside of the study."""
     place = Place(folder=folder, data_root=data_root_of(folder, settings))
     found: dict[str, Path] = {}
     problems = []
-    for key in EXPRESSION_FILES:
-        written = getattr(settings.expression, key)
+    for key, part in NAMED_FILES.items():
+        written = getattr(getattr(settings, part), key)
         if written is None:
             continue
         path = place.find(str(written))
@@ -56,7 +56,7 @@ def named_files(folder: Path, settings: StudySettings) -> tuple[dict[str, Path],
         problems.append(
             Problem(
                 file=SETTINGS,
-                column=f"expression.{key}",
+                column=f"{part}.{key}",
                 found=f"no file {str(written)!r} in the study folder or in data_root",
                 expected="a file inside the study folder or data_root",
                 remedy="correct the path, or copy the file there",

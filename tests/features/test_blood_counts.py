@@ -49,7 +49,7 @@ def test_an_analyte_without_a_value_counts_as_not_measured():
 
 def test_a_blood_count_without_a_row_has_empty_ratios():
     features = blood_count_features(blood())
-    assert features["feature"].tolist() == ["LMR", "NLR", "PLR", "SII"]
+    assert features["feature"].tolist() == ["LMR", "NLR", "PLR", "SII", "dNLR"]
     assert features["value"].isna().all()
 
 
@@ -79,5 +79,78 @@ def test_a_low_but_possible_value_passes_quality():
 def test_the_step_reads_a_piece_and_writes_both_tables(tmp_path):
     write_table(blood(neutrophils=6, lymphocytes=2), tmp_path / "S1.parquet")
     assert blood_count_step({"sample": tmp_path / "S1.parquet"}, tmp_path) == {"analytes": 2}
-    assert len(read_table(tmp_path / "features.parquet")) == 6
+    assert len(read_table(tmp_path / "features.parquet")) == 7
     assert len(read_table(tmp_path / "qc.parquet")) == 2
+
+
+def test_the_derived_ratio_by_hand():
+    features = by_feature(blood(leukocytes=8, neutrophils=6))
+    assert features.loc["dNLR", ["value", "unit", "note"]].tolist() == [3.0, "ratio", ""]  # 6 / (8 - 6)
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"leukocytes": 6, "neutrophils": 6}, "there are no other leukocytes than neutrophils"),
+        ({"leukocytes": 5, "neutrophils": 6}, "there are no other leukocytes than neutrophils"),
+        ({"neutrophils": 6}, "not measured: leukocytes"),
+        ({}, "not measured: neutrophils, leukocytes"),
+    ],
+)
+def test_a_derived_ratio_that_cannot_be_says_why(counts, told):
+    row = by_feature(blood(**counts)).loc["dNLR"]
+    assert np.isnan(row["value"])
+    assert row["note"] == told
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.1, 100), st.floats(0.1, 100))
+def test_the_derived_ratio_is_the_ratio_where_there_are_no_other_cells(neutrophils, lymphocytes):
+    features = by_feature(blood(leukocytes=neutrophils + lymphocytes, neutrophils=neutrophils, lymphocytes=lymphocytes))
+    assert features.loc["dNLR", "value"] == pytest.approx(features.loc["NLR", "value"])
+
+
+def test_how_a_value_came_about_is_its_method():
+    counts = blood(neutrophils=6, leukocytes=8).assign(method=["share x leukocytes", "measured"])
+    assert by_feature(counts).loc[["neutrophils", "leukocytes"], "method"].tolist() == [
+        "share x leukocytes",
+        "measured",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("analyte", "value", "told"),
+    [
+        ("neutrophils", 4500.0, "1e9/L (probably in cells/ul)"),
+        ("platelets", 250_000.0, "1e9/L (probably in cells/ul)"),
+        ("platelets", 0.25, "1e9/L (probably in 1e12/L)"),
+        ("leukocytes", 6.5e9, "1e9/L (probably in cells/L)"),
+        ("haemoglobin", 12.0, "g/L (probably in g/dL or mmol/L)"),
+        ("haemoglobin", 1200.0, "g/L (probably in g/L, where the file says g/dL)"),
+        ("haemoglobin", 0.0, "g/L"),
+    ],
+)
+def test_a_slip_of_the_unit_is_named(analyte, value, told):
+    quality = blood_count_quality(blood(**{analyte: value})).set_index("measure")
+    assert quality.loc[analyte, ["unit", "passed"]].tolist() == [told, False]
+
+
+def parts(**counts: float) -> pd.Series:
+    return blood_count_quality(blood(**counts)).set_index("measure").loc["parts_of_leukocytes"]
+
+
+def test_parts_larger_than_the_whole_fail_quality():
+    told = parts(leukocytes=5, neutrophils=4, lymphocytes=2)
+    assert told[["value", "passed"]].tolist() == [1.2, False]
+    assert parts(leukocytes=5, neutrophils=4, lymphocytes=1.5)["passed"]  # a tenth more
+    assert parts(leukocytes=0.5, neutrophils=0.4, lymphocytes=0.3)["passed"]  # 0.2 more: rounded to tenths
+
+
+def test_parts_in_another_unit_than_the_whole_fail_quality():
+    assert not parts(leukocytes=6.5, neutrophils=0.004, lymphocytes=0.0015)["passed"]
+    assert parts(leukocytes=6.5, monocytes=0.004)["passed"]  # one part may be small
+
+
+def test_without_the_whole_nothing_is_said_of_its_parts():
+    quality = blood_count_quality(blood(neutrophils=4, lymphocytes=2))
+    assert "parts_of_leukocytes" not in set(quality["measure"])

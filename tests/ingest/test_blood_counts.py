@@ -1,7 +1,7 @@
 """Blood counts: names and units of many laboratories, one table."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import InputError
@@ -101,7 +101,11 @@ def test_analytes_come_sorted_and_strangers_are_named(read):
         ("S1,ANC,,G/L", "value", "an empty cell"),
         ("S1,ANC,<0.1,G/L", "value", "'<0.1'; a number"),
         ('S1,ANC,"4,2",G/L', "value", "write a decimal point"),
-        ("S1,ANC,61,%", "unit", "give the absolute count, not the percentage"),
+        ("S1,PLT,61,%", "unit", "give the absolute count, not the percentage"),
+        ("S1,WBC%,61,%", "unit", "give the absolute count, not the percentage"),
+        ("S1,ANC,161,%", "value", "161 percent; at most 100"),
+        ("S1,ANC,-1,%", "value", "-1; zero or more"),
+        ("S1,NEUT,61,ng/mL", "unit", "10^9/L, K/uL or cells/uL, or % of the leukocytes"),
         ("S1,ANC,61,", "unit", "unit '' of neutrophils"),
         ("S1,Hb,8,K/uL", "unit", "g/dL or g/L"),
         ("S1,neutrophls,4,G/L", "analyte", "did you mean 'neutrophils'?"),
@@ -141,3 +145,71 @@ def test_the_step_writes_one_piece_a_sample(tmp_path):
 def test_a_number_too_large_for_any_computer_is_told(read):
     with pytest.raises(InputError, match=r"cbc.csv:2:value: 1e400; a number"):
         read("S1,WBC,1e400,10^9/L\n")
+
+
+@pytest.mark.parametrize("name", ["neutrophils", "NEUT%", "% neutrophils", "Neutrophils (%)", "neut percent"])
+def test_a_share_is_taken_of_the_leukocytes(read, name):
+    piece = read(f"S1,{name},60,%\nS1,WBC,6500,/uL\n")["S1"]  # 60 % of 6.5
+    told = piece.set_index("analyte").loc["neutrophils"]
+    assert told["value"] == pytest.approx(3.9)
+    assert (told["unit"], told["method"]) == ("1e9/L", "share x leukocytes")
+    assert piece.attrs["passport"]["from_shares"] == ["neutrophils"]
+
+
+def test_a_name_may_say_that_the_value_is_a_share(read):
+    assert read("S1,NEUT%,50,\nS1,WBC,4,G/L\n")["S1"]["value"].tolist() == [4.0, 2.0]
+
+
+def test_a_number_beside_a_share_is_the_one_that_is_taken(read):
+    piece = read("S1,NEUT%,61,%\nS1,NEUT#,3.9,G/L\nS1,WBC,6.5,G/L\n")["S1"].set_index("analyte")
+    assert piece.loc["neutrophils", ["value", "method"]].tolist() == [3.9, "measured"]
+    assert read("S1,NEUT%,61,%\nS1,NEUT#,3.9,G/L\n")["S1"]["value"].tolist() == [3.9]
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "told"),
+    [
+        ("S1,NEUT%,61,%\n", 2, "a share of the leukocytes, but no leukocytes of 'S1'"),
+        ("S1,WBC,6.5,G/L\nS1,NEUT#,3.9,G/L\nS1,NEUT%,20,%\n", 4, "20 % of 6.5 leukocytes, but 3.9 neutrophils of 'S1'"),
+        ("S1,WBC,6.5,G/L\nS1,NEUT,60,%\nS1,neutrophils,61,%\n", 4, "neutrophils of 'S1' is on line 3, too"),
+    ],
+)
+def test_shares_that_cannot_be_used_are_told(read, rows, line, told):
+    with pytest.raises(InputError) as raised:
+        read(rows)
+    assert [problem.row for problem in raised.value.problems] == [line]
+    assert told in str(raised.value.problems[0])
+
+
+def test_the_leukocytes_of_another_sample_are_no_total(read):
+    with pytest.raises(InputError, match="no leukocytes of 'S1'"):
+        read("S1,NEUT%,61,%\nS2,WBC,6.5,G/L\n", sample_ids=("S1", "S2"))
+
+
+@pytest.mark.parametrize("name", ["HbA1c", "Haemoglobin A1c", "Methaemoglobin", "MCHC", "Immature granulocytes", "RBC"])
+def test_analytes_of_other_tests_are_left_aside(read, name):
+    piece = read(f"S1,{name},5,%\nS1,ANC,4,G/L\n")["S1"]
+    assert piece["analyte"].tolist() == ["neutrophils"]
+    assert piece.attrs["passport"]["left_aside"] == [name]
+
+
+@pytest.mark.parametrize("name", ["neutrophils abs", "Lymphocytes, absolute", "eos (abs)", "monocyte count", "PLT #"])
+def test_a_name_may_say_that_the_value_is_a_number(read, name):
+    assert read(f"S1,{name},1,G/L\n")["S1"]["value"].tolist() == [1.0]
+
+
+def test_every_fault_is_told_at_once(read):
+    with pytest.raises(InputError) as raised:
+        read("S1,ANC,4,parsec\nS1,LYMPH%,40,%\nS1,PLT,many,G/L\nS1,MONO,-1,G/L\n")
+    assert sorted(problem.row for problem in raised.value.problems) == [2, 3, 4, 5]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(total=st.floats(0.5, 50), shares=st.lists(st.integers(0, 100), min_size=5, max_size=5))
+def test_shares_give_the_same_counts_as_the_numbers_they_stand_for(read, total, shares):
+    names = ["neutrophils", "lymphocytes", "monocytes", "eosinophils", "basophils"]
+    rows = f"S1,WBC,{total!r},G/L\n"
+    rows += "".join(f"S1,{name},{share},%\n" for name, share in zip(names, shares, strict=True))
+    told = read(rows)["S1"].set_index("analyte")["value"]
+    for name, share in zip(names, shares, strict=True):
+        assert told[name] == pytest.approx(total * share / 100)

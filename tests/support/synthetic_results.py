@@ -12,9 +12,9 @@ import pandas as pd
 from rabiomarkers.files import write_csv, write_json, write_table
 from rabiomarkers.publish import AS_CSV
 from rabiomarkers.report.summary import build_summary
-from rabiomarkers.results import FIRST_COLUMNS
 from rabiomarkers.tables.changes import DISTANCES, ORDINATION
 from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
+from rabiomarkers.tables.published import FIRST_COLUMNS
 from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
 from rabiomarkers.tables.table import words
 from tests.support.synthetic_change import POST, PRE, change_rows, delta_tables, explained_tables

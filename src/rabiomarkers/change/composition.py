@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rabiomarkers.change.notes import cannot_reach, joined
-from rabiomarkers.change.wholes import CELL_TYPES, cell_wholes, taxon_wholes
+from rabiomarkers.change.wholes import CELL_TYPES, cell_wholes, gated_wholes, taxon_wholes
 from rabiomarkers.errors import StatisticsError, TableError
 from rabiomarkers.files import Info, read_table, write_table
 from rabiomarkers.stats.composition import ZERO_RULES, Scale, balance_weights, clr_changes, without_zeros
@@ -25,7 +25,7 @@ from rabiomarkers.tables.samples import SAMPLES
 
 type Sides = Mapping[str, Sequence[str]]
 
-TAXA, CELLS = "taxa:", "cells:"
+TAXA, CELLS, PARTS = "taxa:", "cells:", "parts:"
 WHOLE, TOGETHER = "all parts", "rare parts together"
 
 MOVED = "moved"
@@ -134,14 +134,20 @@ def composition_step(
     Parameters
     ----------
     inputs
-        `samples`, and ``taxa:<sample_id>`` (a stool piece) and ``cells:<sample_id>`` (called cells) of the samples that passed.
+        `samples`, and ``taxa:<sample_id>`` (a stool piece), ``cells:<sample_id>`` (called cells) and ``parts:<sample_id>:<assay>``
+        (gated cells) of the samples that passed.
     depth
         Stool samples with fewer reads are left out, as they are of diversity; 1 leaves out empty ones only.
     contrast, minimum_prevalence, draws, balances, level, seed
         As in `composition_table`. A balance is told of each composition that has any of its parts, or, if none has, of all.
     """
     sheet = SAMPLES.check(read_table(inputs["samples"]))
-    wholes = [*cell_wholes(_named(inputs, CELLS), sheet), *taxon_wholes(_named(inputs, TAXA), sheet, depth=depth)]
+    gated = {tuple(name.rsplit(":", 1)): table for name, table in _named(inputs, PARTS).items()}
+    wholes = [
+        *cell_wholes(_named(inputs, CELLS), sheet),
+        *gated_wholes(gated, sheet),
+        *taxon_wholes(_named(inputs, TAXA), sheet, depth=depth),
+    ]
     wanted = balances or {}
     homeless = {name for name, sides in wanted.items() if not any(_has_any(whole.counts, sides) for whole in wholes)}
     tables = [

@@ -9,6 +9,7 @@ from rabiomarkers.change.pieces import one_a_timepoint, stack_pieces
 from rabiomarkers.stats.composition import Scale
 
 CELL_TYPES, TAXA = "cell types", "taxa"
+GATED: Mapping[str, str] = {"flow": "gated cells", "cytof": "gated cells (mass cytometry)"}
 UNASSIGNED = "unassigned"  # the cell type of a cell that was given none
 
 
@@ -44,6 +45,33 @@ def cell_wholes(cells: Mapping[str, pd.DataFrame], sheet: pd.DataFrame) -> list[
                 remarks=remarks,
             )
         )
+    return wholes
+
+
+def gated_wholes(parts: Mapping[tuple[str, str], pd.DataFrame], sheet: pd.DataFrame) -> list[Whole]:
+    """The leukocytes of each gated sample, by (sample_id, assay), in parts that share none; a composition for each assay.
+
+    A sample none of whose parts could be told (its panel lacks the markers) is left out and counted in the remarks.
+    """
+    wholes = []
+    for assay in sorted({assay for _, assay in parts}):
+        tables = {sample: table for (sample, own), table in parts.items() if own == assay and table["events"].sum() > 0}
+        empty = sum(own == assay for _, own in parts) - len(tables)
+        rows = sheet[sheet["sample_id"].isin(list(tables)) & (sheet["assay"] == assay)]
+        for compartment, own in rows.groupby("compartment"):
+            samples, repeated = one_a_timepoint(own)
+            counts = {name: tables[name].set_index("part")["events"] for name in samples["sample_id"]}
+            table = pd.DataFrame(counts, dtype="float64").fillna(0.0).T.sort_index(axis="columns")
+            wholes.append(
+                Whole(
+                    compartment=str(compartment),
+                    composition=GATED[assay],
+                    scale="counts",
+                    counts=table.reindex(samples["sample_id"]),
+                    samples=samples,
+                    remarks=(repeated, f"{empty} samples without a part are left out" if empty else ""),
+                )
+            )
     return wholes
 
 

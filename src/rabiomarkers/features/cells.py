@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags_array
+from scipy.sparse import csr_matrix
 
 from rabiomarkers.errors import CellError, ScaleError
+from rabiomarkers.features.ambient import ambient_rna
 from rabiomarkers.features.annotation import BLOOD, UNASSIGNED, MarkerTree, annotate, marker_tree
+from rabiomarkers.features.cell_levels import log_levels, most_variable
+from rabiomarkers.features.cell_quality import outlying
 from rabiomarkers.features.pseudobulk import pseudobulk_features
 from rabiomarkers.files import Info, read_cells, write_table
 from rabiomarkers.knowledge import load_markers, load_signatures
@@ -58,10 +61,10 @@ def doublet_scores(counts: csr_matrix, *, seed: int) -> NDArray[np.float64]:
     from anndata import AnnData  # both take seconds to load
 
     totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    cells = AnnData(csr_matrix(counts[:, _most_variable(counts, totals, _DOUBLET_GENES)], dtype=np.float32))
+    cells = AnnData(csr_matrix(counts[:, most_variable(counts, totals, _DOUBLET_GENES)], dtype=np.float32))
     sums = sc.pp.scrublet_simulate_doublets(cells, random_seed=seed)
     parents = totals[sums.obsm["doublet_parents"].astype(int)]
-    levels, doubled = _log_levels(cells.X, totals), _log_levels(sums.X, parents.sum(axis=1))
+    levels, doubled = log_levels(cells.X, totals), log_levels(sums.X, parents.sum(axis=1))
     axes = _principal_axes(levels, _DOUBLET_COMPONENTS + 1)  # one more than asked for, as its solver wants
     real = AnnData((levels - levels.mean(axis=0)) @ axes)
     artificial = AnnData((doubled - levels.mean(axis=0)) @ axes, obsm=dict(sums.obsm))
@@ -92,20 +95,6 @@ def _principal_axes(levels: NDArray[np.float64], number: int) -> NDArray[np.floa
     return np.asarray(scale[:, None] * vectors[:, ::-1][:, :number], dtype=np.float64)
 
 
-def _most_variable(counts: csr_matrix, totals: NDArray[np.float64], number: int) -> NDArray[np.intp]:
-    """Columns with the largest variance over mean at equal depth, in their order."""
-    equal = diags_array(np.median(totals) / totals) @ counts.astype(np.float64)
-    mean = np.asarray(equal.mean(axis=0)).ravel()
-    variance = np.asarray(equal.multiply(equal).mean(axis=0)).ravel() - mean**2
-    excess = np.divide(variance, mean, out=np.zeros_like(mean), where=mean > 0)
-    return np.sort(np.argsort(-excess, kind="stable")[:number])
-
-
-def _log_levels(counts: csr_matrix, totals: NDArray[np.float64]) -> NDArray[np.float64]:
-    equal = diags_array(1e4 / totals) @ csr_matrix(counts, dtype=np.float64)
-    return np.asarray(np.log1p(equal.toarray()), dtype=np.float64)
-
-
 def call_cells(
     cells: "AnnData",
     markers: pd.DataFrame,
@@ -114,6 +103,7 @@ def call_cells(
     minimum_genes: int = 200,
     maximum_mitochondrial_percent: float = 20.0,
     minimum_score_margin: float = 0.1,
+    mads: float | None = None,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Which barcodes are intact single cells, and of which type.
@@ -128,6 +118,9 @@ def call_cells(
         A barcode with fewer genes, or a larger share of mitochondrial molecules, is an empty droplet or a broken cell.
     minimum_score_margin
         See `annotation.annotate`.
+    mads
+        Barcodes further than so many median absolute deviations from the middle of the sample are left out, too
+        (`cell_quality`); None: only the limits above.
 
     Returns
     -------
@@ -148,6 +141,10 @@ def call_cells(
     called = _barcode_quality(counts, genes, pd.Index(ordered.obs_names))
     mitochondrial = called["mitochondrial_percent"].fillna(0)
     called["kept"] = (called["genes"] >= max(minimum_genes, 1)) & (mitochondrial <= maximum_mitochondrial_percent)
+    if mads is not None:
+        molecules = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+        genes_seen, percent = (called[name].to_numpy(np.float64) for name in ("genes", "mitochondrial_percent"))
+        called["kept"] &= ~outlying(molecules, genes_seen, percent, usable=called["kept"].to_numpy(bool), mads=mads)
     kept = np.flatnonzero(called["kept"])
     called["doublet"] = False
     if len(kept) >= MINIMUM_FOR_DOUBLETS:
@@ -227,7 +224,9 @@ def cell_features(called: pd.DataFrame, tree: MarkerTree, genes: pd.Index) -> pd
 _NO_CELL = "no intact single cell was left"
 
 
-def cell_sample_quality(called: pd.DataFrame, *, minimum_cells: int = 100) -> pd.DataFrame:
+def cell_sample_quality(
+    called: pd.DataFrame, *, minimum_cells: int = 100, ambient_share: float | None = None
+) -> pd.DataFrame:
     """Quality of one sample as a `SAMPLE_QC` table; `cells_kept` (intact single cells) decides."""
     kept = called[called["kept"]]
     single = kept[~kept["doublet"]]
@@ -240,6 +239,8 @@ def cell_sample_quality(called: pd.DataFrame, *, minimum_cells: int = 100) -> pd
         ("mitochondrial_percent_median", single["mitochondrial_percent"].median(), "percent", "", True),
         ("unassigned_share", (single["cell_type"] == UNASSIGNED).mean(), "fraction", "", True),
     ]
+    if ambient_share is not None:
+        rows.append(("ambient_share", ambient_share, "fraction", "", True))
     return SAMPLE_QC.check(pd.DataFrame(rows, columns=list(SAMPLE_QC.columns)))
 
 
@@ -253,6 +254,9 @@ def cell_step(
     minimum_score_margin: float,
     seed: int,
     compartment: str = BLOOD,
+    quality_limits: Literal["mad", "fixed"] = "fixed",
+    mads: float = 5.0,
+    ambient: Literal["measure", "subtract"] = "measure",
     pseudobulk: Mapping[str, Sequence[str]] | None = None,
     minimum_cells_per_type: int = 20,
     minimum_coverage: float = 0.6,
@@ -270,25 +274,30 @@ def cell_step(
         minimum_genes=minimum_genes,
         maximum_mitochondrial_percent=maximum_mitochondrial_percent,
         minimum_score_margin=minimum_score_margin,
+        mads=mads if quality_limits == "mad" else None,
         seed=seed,
     )
     tree = marker_tree(markers, compartment)
     features = cell_features(called, tree, pd.Index(cells.var_names))
+    ordered = _in_fixed_order(cells)
+    genes = pd.Index(ordered.var_names)
+    liquid = ambient_rna(_counts(ordered), genes, called, tree)
     if pseudobulk and "signatures" in inputs:
-        ordered = _in_fixed_order(cells)
         summed = pseudobulk_features(
             _counts(ordered),
-            pd.Index(ordered.var_names),
+            genes,
             called,
             tree,
             load_signatures(inputs["signatures"]),
             pseudobulk,
             minimum_cells=minimum_cells_per_type,
             minimum_coverage=minimum_coverage,
+            ambient=liquid if ambient == "subtract" else None,
         )
         features = SAMPLE_FEATURES.check(pd.concat([features, summed], ignore_index=True).sort_values("feature"))
     write_table(features, out / "features.parquet")
-    write_table(cell_sample_quality(called, minimum_cells=minimum_cells), out / "qc.parquet")
+    quality = cell_sample_quality(called, minimum_cells=minimum_cells, ambient_share=liquid.share)
+    write_table(quality, out / "qc.parquet")
     shown = called[called["kept"]].drop(columns="kept").reset_index(drop=True)
     write_table(shown, out / "cells.parquet")
     return {"cells": len(called), "kept": len(shown)}

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from rabiomarkers.errors import CellError
+from rabiomarkers.features.ambient import Ambient, without_ambient
 from rabiomarkers.features.annotation import MarkerTree
 from rabiomarkers.features.signatures import choose_signatures, score_signatures
 from rabiomarkers.tables.samples import SAMPLE_FEATURES
@@ -39,6 +40,7 @@ def pseudobulk_features(
     *,
     minimum_cells: int = 20,
     minimum_coverage: float = 0.6,
+    ambient: Ambient | None = None,
 ) -> pd.DataFrame:
     """``<SIGNATURE>~<cell type>`` of one sample, a `SAMPLE_FEATURES` table sorted by feature.
 
@@ -53,6 +55,8 @@ def pseudobulk_features(
         is passed over.
     minimum_cells
         With fewer cells of a type there is no score, and the note says how many there were.
+    ambient
+        What of the molecules is not the cells' own (`features.ambient`), to be taken away; None: nothing.
 
     Raises
     ------
@@ -71,8 +75,9 @@ def pseudobulk_features(
             continue
         own = np.flatnonzero(single & called["cell_type"].isin(below).to_numpy())
         total = np.asarray(counts[own].sum(axis=0), dtype=np.float64).ravel()
+        own_total = total if ambient is None else without_ambient(total, ambient)
         scored = score_signatures(
-            pd.Series(total, index=genes),
+            pd.Series(own_total, index=genes),
             choose_signatures(signatures, asked[name]),
             scale="counts",
             minimum_coverage=minimum_coverage,

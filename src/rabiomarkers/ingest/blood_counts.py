@@ -14,7 +14,9 @@ from rabiomarkers.ingest.findings import Findings, nearest, one_of
 from rabiomarkers.ingest.matrix import check_present
 
 COLUMNS = ("sample_id", "analyte", "value", "unit")
+KEY = ["sample_id", "analyte"]
 CELLS_UNIT, HAEMOGLOBIN_UNIT = "1e9/L", "g/L"
+MEASURED, DERIVED = "measured", "share x leukocytes"
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "leukocytes": (
@@ -47,6 +49,16 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 
 NAMES = {name: analyte for analyte, names in SYNONYMS.items() for name in (analyte, *names)}
 
+OTHERS = frozenset(
+    ("haemoglobin a1c", "hemoglobin a1c", "methaemoglobin", "methemoglobin", "carboxyhaemoglobin", "carboxyhemoglobin")
+)
+"""Analytes of other tests that are no misspelling of one of these."""
+
+SHARE_NAME = re.compile(r"(?:%\s*(?P<after>.+))|(?P<before>.+?)[\s,]*(?:\(\s*%\s*\)|%|\bpercent(?:age)?|\bpct)")
+"""A name that says that its value is a share of the leukocytes: ``NEUT%``, ``% lymphocytes``, ``Monocytes (%)``."""
+NUMBER_NAME = re.compile(r"(?P<name>.+?)[\s,]*(?:#|\(?\babs(?:olute)?\b\)?|\bcount|\bnumber)")
+"""A name that says that its value is a number of cells: ``NEUT#``, ``Lymphocytes, absolute``."""
+
 CELL_FACTORS: Mapping[str, float] = {
     **dict.fromkeys(
         ("1e9/l", "10e9/l", "10^9/l", "10*9/l", "x10^9/l", "109/l", "g/l", "giga/l", "gpt/l", "/nl", "1/nl"), 1.0
@@ -59,6 +71,10 @@ CELL_FACTORS: Mapping[str, float] = {
     **dict.fromkeys(("/l", "cells/l", "1/l"), 1e-9),
 }
 """Unit, in lower case without blanks, µ written u -> what turns it into 1e9/L."""
+
+PERCENT = ("%", "percent", "pct", "%wbc", "%ofwbc", "%leukocytes", "%ofleukocytes")
+"""Shares of the leukocytes, as a differential count gives them."""
+DIFFERENTIAL = ("neutrophils", "lymphocytes", "monocytes", "eosinophils", "basophils")
 
 HAEMOGLOBIN_FACTORS: Mapping[str, float] = {"g/l": 1.0, "g/dl": 10.0, "mmol/l": 16.114}
 """The same for haemoglobin and g/L; mmol/L counts the monomer, 16.114 g/mmol."""
@@ -73,14 +89,20 @@ def factor(analyte: str, unit: str) -> float | None:
     return (HAEMOGLOBIN_FACTORS if analyte == "haemoglobin" else CELL_FACTORS).get(plain)
 
 
+def is_percent(analyte: str, unit: str) -> bool:
+    """Whether the unit says a share of the leukocytes, and the analyte can be one."""
+    return analyte in DIFFERENTIAL and re.sub(r"\s", "", unit).lower() in PERCENT
+
+
 def read_blood_counts(path: Path, *, label: str, sample_ids: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """The blood count of each sample, absolute counts only.
+    """The blood count of each sample, as absolute counts; a share of the leukocytes is multiplied by their number.
 
     Parameters
     ----------
     path
         CSV with `sample_id, analyte, value, unit`. Analytes may have their usual short names (WBC, ANC, PLT, ...); analytes that
-        are none of the blood count's are left aside and named in the passport.
+        are none of the blood count's are left aside and named in the passport. A cell may be there as a share of the leukocytes
+        (``NEUT%``) and as a number: the number is taken, and the two must agree.
     label
         How the file is called in problems.
     sample_ids
@@ -89,7 +111,8 @@ def read_blood_counts(path: Path, *, label: str, sample_ids: Sequence[str]) -> d
     Returns
     -------
     By sample id: `analyte` (leukocytes, neutrophils, lymphocytes, monocytes, eosinophils, basophils, platelets, haemoglobin;
-    sorted), `value`, `unit` (``1e9/L``, haemoglobin ``g/L``); `attrs["passport"]`.
+    sorted), `value`, `unit` (``1e9/L``, haemoglobin ``g/L``), `method` (``measured``, ``share x leukocytes``);
+    `attrs["passport"]`.
 
     Raises
     ------
@@ -99,43 +122,86 @@ def read_blood_counts(path: Path, *, label: str, sample_ids: Sequence[str]) -> d
     findings = Findings(label)
     sheet = require_sheet(path, required=COLUMNS, findings=findings)
     check_present(sample_ids, sorted(set(sheet.frame["sample_id"])), findings, where="sample")
-    parsed, others, first = [], defaultdict[str, set[str]](set), dict[tuple[str, str], int]()
+    parsed, others = [], defaultdict[str, set[str]](set)
     for line, cells in sheet.rows():
         sample = cells["sample_id"]
         if sample not in sample_ids:
             continue
-        analyte = _analyte(line, cells, findings)
+        analyte, share = _analyte(line, cells, findings)
         if analyte is None:
             others[sample].add(cells["analyte"])
-            continue
-        if first.setdefault((sample, analyte), line) != line:
-            found = f"{analyte} of {sample!r} is on line {first[sample, analyte]}, too"
-            findings.add(found, "each analyte of a sample once", "remove one", row=line, column="analyte")
-        parsed.append((sample, analyte, _value(line, analyte, cells, findings)))
+        else:
+            parsed.append((sample, analyte, _value(line, analyte, cells, findings, share=share), share, line))
+    rows = pd.DataFrame(parsed, columns=["sample_id", "analyte", "value", "share", "line"]).astype({"share": bool})
+    _note_repeats(rows, findings)
+    counts = _absolute(rows, findings)
     findings.raise_if_any()
-    table = pd.DataFrame(parsed, columns=["sample_id", "analyte", "value"])
-    return {sample: _piece(table, sample, others[sample]) for sample in sample_ids}
+    return {sample: _piece(counts, sample, others[sample]) for sample in sample_ids}
 
 
-def _analyte(line: int, cells: Mapping[str, str], findings: Findings) -> str | None:
-    """The canonical name; None for an analyte that is none of the blood count's, a misspelt one being noted."""
+def _note_repeats(rows: pd.DataFrame, findings: Findings) -> None:
+    """Note what a sample has twice; a share beside a number of the same cells is no repeat."""
+    first: dict[tuple[str, str, bool], int] = {}
+    for sample, analyte, _, share, line in rows.itertuples(index=False, name=None):
+        if first.setdefault((sample, analyte, share), line) != line:
+            found = f"{analyte} of {sample!r} is on line {first[sample, analyte, share]}, too"
+            findings.add(found, "each analyte of a sample once", "remove one", row=line, column="analyte")
+
+
+def _absolute(rows: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    """`sample_id, analyte, value, method`: shares of the leukocytes as numbers, where no number was given beside."""
+    numbers = rows[~rows["share"]].drop_duplicates(KEY).assign(method=MEASURED)
+    known = {(str(row.sample_id), str(row.analyte)): float(str(row.value)) for row in numbers.itertuples(index=False)}
+    derived = []
+    for sample, analyte, percent, _, line in rows[rows["share"]].itertuples(index=False, name=None):
+        total, own = known.get((sample, "leukocytes")), known.get((sample, analyte))
+        if percent > 100:
+            findings.add(f"{percent:g} percent", "at most 100", "correct the value", row=line, column="value")
+        elif total is not None and own is None:
+            derived.append((sample, analyte, percent / 100 * total, DERIVED))
+        elif own is None:
+            found = f"a share of the leukocytes, but no leukocytes of {sample!r}"
+            findings.add(found, "the number of leukocytes, or of these cells", "add the row", row=line, column="unit")
+        elif total is not None and abs(percent / 100 * total - own) > _tolerance(total, own):
+            found = f"{percent:g} % of {total:g} leukocytes, but {own:g} {analyte} of {sample!r} in another row"
+            findings.add(found, "a share and a number that agree", "correct one of them", row=line, column="value")
+    shares = pd.DataFrame(derived, columns=[*KEY, "value", "method"]).astype({"value": "float64"})
+    parts = [part for part in (numbers[[*KEY, "value", "method"]], shares) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else shares
+
+
+def _tolerance(total: float, own: float) -> float:
+    """How far a share and a number may be apart: a percent rounded to whole ones, a number to tenths, and a tenth of it."""
+    return 0.01 * total + 0.05 + 0.1 * own
+
+
+def _analyte(line: int, cells: Mapping[str, str], findings: Findings) -> tuple[str | None, bool]:
+    """The canonical name and whether the row tells a share of the leukocytes; no name for an analyte that is none of the blood
+    count's, a misspelt one being noted."""
     written = cells["analyte"]
-    plain = re.sub(r"[\s_-]+", " ", written).lower().strip(" #")
+    plain = re.sub(r"[\s_-]+", " ", written).lower().strip()
+    named_share = SHARE_NAME.fullmatch(plain)
+    if named_share:
+        plain = (named_share["after"] or named_share["before"]).strip()
+    elif plain not in NAMES and (numbered := NUMBER_NAME.fullmatch(plain)):
+        plain = numbered["name"].strip()
     if plain in NAMES:
-        return NAMES[plain]
-    meant = nearest(plain, NAMES, cutoff=0.85)
+        analyte = NAMES[plain]
+        return analyte, is_percent(analyte, cells["unit"] or ("%" if named_share else ""))
+    meant = None if plain in OTHERS else nearest(plain, NAMES, cutoff=0.85)
     if meant or not written:
         expected = one_of(written, list(SYNONYMS)) if written else "an analyte"
         findings.add(f"{written!r}", expected, "correct the name", row=line, column="analyte")
-    return None
+    return None, False
 
 
-def _value(line: int, analyte: str, cells: Mapping[str, str], findings: Findings) -> float:
-    """The value in the common unit; NaN where it is noted as faulty."""
+def _value(line: int, analyte: str, cells: Mapping[str, str], findings: Findings, *, share: bool) -> float:
+    """The value in the common unit, a share in percent; NaN where it is noted as faulty."""
     unit, written = cells["unit"], cells["value"]
-    scale = factor(analyte, unit)
+    scale = 1.0 if share else factor(analyte, unit)
     if scale is None:
-        wanted = "g/dL or g/L" if analyte == "haemoglobin" else "10^9/L, K/uL or cells/uL: an absolute count"
+        wanted = "g/dL or g/L" if analyte == "haemoglobin" else "10^9/L, K/uL or cells/uL"
+        wanted += ", or % of the leukocytes" if analyte in DIFFERENTIAL else ""
         remedy = "give the absolute count, not the percentage" if "%" in unit else "correct the unit"
         findings.add(f"unit {unit!r} of {analyte}", wanted, remedy, row=line, column="unit")
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", written):
@@ -149,11 +215,15 @@ def _value(line: int, analyte: str, cells: Mapping[str, str], findings: Findings
     return float(written) * (scale if scale is not None else float("nan"))
 
 
-def _piece(table: pd.DataFrame, sample: str, others: set[str]) -> pd.DataFrame:
-    rows = table[table["sample_id"] == sample].sort_values("analyte", ignore_index=True)
+def _piece(counts: pd.DataFrame, sample: str, others: set[str]) -> pd.DataFrame:
+    rows = counts[counts["sample_id"] == sample].sort_values("analyte", ignore_index=True)
     units = np.where(rows["analyte"] == "haemoglobin", HAEMOGLOBIN_UNIT, CELLS_UNIT)
-    piece = rows[["analyte", "value"]].assign(unit=pd.Series(units, index=rows.index, dtype=str))
-    piece.attrs["passport"] = {"scale": "absolute", "declared": "cell_counts", "left_aside": sorted(others)}
+    piece = rows[["analyte", "value"]].assign(
+        unit=pd.Series(units, index=rows.index, dtype=str), method=rows["method"].astype("str")
+    )
+    shares = rows.loc[rows["method"] == DERIVED, "analyte"].tolist()
+    passport = {"scale": "absolute", "declared": "cell_counts", "left_aside": sorted(others), "from_shares": shares}
+    piece.attrs["passport"] = passport
     return piece
 
 

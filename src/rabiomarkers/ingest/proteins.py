@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +12,30 @@ import pandas as pd
 from rabiomarkers.files import Info, write_table
 from rabiomarkers.ingest.delimited import Delimited, read_delimited
 from rabiomarkers.ingest.findings import Findings, nearest
-from rabiomarkers.ingest.matrix import as_numbers, check_not_negative, check_present, number_columns
+from rabiomarkers.ingest.matrix import check_not_negative, check_present
+from rabiomarkers.ingest.olink import from_parquet, from_text, is_olink, olink_rows
+from rabiomarkers.ingest.protein_cells import (
+    ABOVE_ULOQ,
+    ARBITRARY,
+    BELOW_LLOQ,
+    BELOW_LOD,
+    LIMIT_OF,
+    PIECE,
+    UNITS,
+    flag_of,
+    is_concentration,
+    joined_flags,
+    numbers,
+    unit_of,
+    values_or_limits,
+)
 
-TITLE = re.compile(r"(?P<analyte>.*?)\s*\[(?P<unit>[^\]]+)\]")
-FLAG = " flag"
-ARBITRARY = "arbitrary"
-OLINK = ("SampleID", "Assay", "OlinkID", "NPX")
-OLINK_WARNINGS = ("QC_Warning", "SampleQC", "Sample_QC")
+PARQUET = b"PAR1"
+UNIT = r"(?:\s*\[(?P<{}>[^\]]*)\])?"
+TITLE = re.compile(
+    rf"(?P<analyte>.*?){UNIT.format('unit')}(?:\s+(?P<role>flag|lod|lloq|uloq){UNIT.format('own')})?", re.I
+)
+PLATES = ("plate", "plate_id", "plateid", "plate id")
 
 
 def read_proteins(path: Path, *, label: str, sample_ids: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -26,18 +45,19 @@ def read_proteins(path: Path, *, label: str, sample_ids: Sequence[str]) -> dict[
     ----------
     path
         Either samples x analytes, CSV or TSV: first column the sample, each title ``analyte [unit]`` (``sPD-L1 [pg/mL]``; without
-        brackets the unit is ``arbitrary``), an empty cell where nothing was measured, and where wanted a column
-        ``<analyte> flag`` with a word of the laboratory (``above_uloq``; 0 or empty: none). Or Olink's NPX long format,
-        separated by semicolons, commas or tabs.
+        brackets the unit is ``arbitrary``), an empty cell where nothing was measured, ``<2.3`` and ``>4000`` (or ``BLQ``,
+        ``>ULOQ``) where the value lies beyond what the assay can tell. Where wanted ``<analyte> lloq``, ``<analyte> uloq`` and
+        ``<analyte> lod``, the limits of each sample's plate in the unit of the analyte, ``<analyte> flag`` with a word of the
+        laboratory (0 or empty: none) and ``plate``. Or Olink's NPX long format (`ingest.olink`).
     label
         How the file is called in problems.
     sample_ids
-        The samples to take.
+        The samples to take; rows of others are not judged.
 
     Returns
     -------
-    By sample id: `analyte` (sorted), `value` (NaN where nothing was measured), `unit`, `flag` (of Olink: ``qc_warning``,
-    ``below_lod``); `attrs["passport"]`.
+    By sample id the columns `PIECE`, sorted by analyte: `value` is NaN where nothing was measured, and the limit itself where a
+    cell says no more than that (its `flag` says so); `attrs["passport"]`.
 
     Raises
     ------
@@ -45,119 +65,183 @@ def read_proteins(path: Path, *, label: str, sample_ids: Sequence[str]) -> dict[
         Every problem of the file.
     """
     findings = Findings(label)
-    table = read_delimited(path, label=label)
-    olink = set(OLINK) <= set(table.header)
-    if not olink and "NPX" in table.header:
-        absent = [name for name in OLINK if name not in table.header]
-        findings.fail(
-            f"a column NPX, but no {' and '.join(absent)}", "Olink's long format", "export it again, complete"
-        )
-    rows = _olink(table, sample_ids, findings) if olink else _wide(table, sample_ids, findings)
+    rows, facts = _rows_of(path, label, sample_ids, findings)
     findings.raise_if_any()
+    own = dict(tuple(rows.groupby("sample_id", sort=False)))
     pieces = {}
     for sample in sample_ids:
-        mine = rows[rows["sample_id"] == sample].sort_values("analyte", ignore_index=True)
-        piece = mine[["analyte", "value", "unit", "flag"]].copy()
-        piece.attrs["passport"] = {
-            "scale": "npx" if olink else "concentration",
-            "declared": "proteins",
-            "analytes": len(piece),
-        }
+        piece = own.get(sample, rows.iloc[:0]).sort_values("analyte", ignore_index=True)[[*PIECE]]
+        piece.attrs["passport"] = {"declared": "proteins", "analytes": len(piece), **facts}
         pieces[sample] = piece
     return pieces
+
+
+def _rows_of(
+    path: Path, label: str, sample_ids: Sequence[str], findings: Findings
+) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    if _is_parquet(path):
+        olink = from_parquet(path, findings)
+    else:
+        table = read_delimited(path, label=label)
+        if not is_olink(table.header, findings):
+            return _wide(table, sample_ids, findings), {"scale": "concentration"}
+        olink = from_text(table)
+    rows, facts = olink_rows(olink, sample_ids, findings)
+    return rows, {"scale": "npx", **facts}
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(PARQUET)) == PARQUET
+    except OSError:  # told by `read_delimited`, in words
+        return False
+
+
+@dataclass(kw_only=True)
+class _Columns:
+    """Where the columns of one analyte are."""
+
+    at: int
+    title: str
+    unit: str
+    roles: dict[str, int] = field(default_factory=dict)  # flag, lod, lloq, uloq
 
 
 def _wide(table: Delimited, sample_ids: Sequence[str], findings: Findings) -> pd.DataFrame:
     """Long rows of a samples x analytes table."""
     owners = table.frame(text=[0])[0].str.strip()
     check_present(sample_ids, list(owners), findings, where="row")
-    flags = {title.removesuffix(FLAG): at for at, title in enumerate(table.header) if title.endswith(FLAG)}
-    titles = {at: title for at, title in enumerate(table.header) if at and title and not title.endswith(FLAG)}
-    parsed = {at: _title(title) for at, title in titles.items()}
-    _check_titles(table, {at: analyte for at, (analyte, _) in parsed.items()}, flags, findings)
+    analytes = _columns(table, findings)
     findings.raise_if_any()
     mine = owners.isin(list(sample_ids))
-    values = number_columns(table, titles, findings, absent_allowed=True)[mine]
-    concentrations = [titles[at] for at, (_, unit) in parsed.items() if unit not in (ARBITRARY, "NPX")]
-    check_not_negative(values[concentrations], findings, what="a concentration")
-    parts = []
-    for at, (analyte, unit) in parsed.items():
-        flag = table.frame(text=[flags[analyte]])[flags[analyte]][mine].map(_flag) if analyte in flags else ""
-        long = pd.DataFrame({"sample_id": owners[mine], "analyte": analyte, "value": values[titles[at]], "unit": unit})
-        parts.append(long.assign(flag=flag))
-    return pd.concat(parts).astype({"flag": "str"})
+    cells = table.frame(text=range(len(table.header)))[mine]
+    plate_at = next((at for at, title in enumerate(table.header) if at and title.lower() in PLATES), None)
+    plates = cells[plate_at].str.strip() if plate_at is not None else pd.Series("", index=cells.index)
+    parts = [_analyte_rows(table, name, columns, cells, findings) for name, columns in analytes.items()]
+    rows = pd.concat([part.assign(sample_id=owners[mine], plate=plates, panel="") for part in parts])
+    return rows[["sample_id", *PIECE]].astype({"flag": "str"})
 
 
-def _title(title: str) -> tuple[str, str]:
-    """Analyte and unit of a column's title."""
-    found = TITLE.fullmatch(title)
-    return (found["analyte"], found["unit"].strip()) if found else (title, ARBITRARY)
-
-
-def _check_titles(table: Delimited, analytes: Mapping[int, str], flags: Mapping[str, int], findings: Findings) -> None:
-    names = list(analytes.values())
-    if "" in names:
-        findings.add("a unit without an analyte", "`analyte [unit]`", "name the analyte", row=table.header_line)
+def _columns(table: Delimited, findings: Findings) -> dict[str, _Columns]:
+    """The analytes by name; titles that cannot be understood are noted."""
+    row = table.header_line
+    titles = {at: title for at, title in enumerate(table.header) if at and title and title.lower() not in PLATES}
+    parsed = {at: found for at, title in titles.items() if (found := TITLE.fullmatch(title))}
+    plain = {at: found for at, found in parsed.items() if not found["role"]}
     for at in (at for at, title in enumerate(table.header) if at and not title):
         if table.frame(text=[at])[at].str.strip().any():
-            found = f"values in column {at + 1}, which has no title"
-            findings.add(found, "a title for every column", "name the analyte", row=table.header_line)
-    if not names:
-        findings.add("no analytes", "a column for each analyte", "name them `analyte [unit]`", row=table.header_line)
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        findings.add("two columns of this analyte", "one", "rename or remove one", row=table.header_line, column=name)
-    for name in flags:
-        if name not in names:
-            meant = nearest(name, names)
-            findings.add(
-                "flags of an analyte that has no column",
-                f"`<analyte>{FLAG}`" + (f" (did you mean '{meant}{FLAG}'?)" if meant else ""),
-                "name the flag column as its analyte, without the unit",
-                row=table.header_line,
-                column=name + FLAG,
-            )
+            untitled = f"values in column {at + 1}, which has no title"
+            findings.add(untitled, "a title for every column", "name the analyte", row=row)
+    if not plain:
+        findings.add("no analytes", "a column for each analyte", "name them `analyte [unit]`", row=row)
+    analytes: dict[str, _Columns] = {}
+    for at, found in plain.items():
+        name = found["analyte"]
+        if not name:
+            findings.add("a unit without an analyte", "`analyte [unit]`", "name the analyte", row=row)
+        elif name in analytes:
+            findings.add("two columns of this analyte", "one", "rename or remove one", row=row, column=name)
+        else:
+            analytes[name] = _Columns(at=at, title=titles[at], unit=_unit(found["unit"], row, titles[at], findings))
+    for at, found in parsed.items():
+        if found["role"]:
+            _take_role(at, found, titles[at], analytes, row, findings)
+    return analytes
 
 
-def _flag(cell: str) -> str:
-    plain = cell.strip()
-    if plain.lower() in ("", "0", "0.0", "false", "no", "pass", "na", "nan"):
-        return ""
-    return "flagged" if plain.lower() in ("1", "1.0", "true", "yes") else plain
+def _unit(written: str | None, row: int, title: str, findings: Findings) -> str:
+    if written is None:
+        return ARBITRARY
+    unit = unit_of(written)
+    if unit is None:
+        meant = nearest(written, UNITS, cutoff=0.5)
+        expected = "a unit of proteins such as pg/mL, nmol/L, U/mL, NPX, RFU" + (
+            f" (did you mean {UNITS[meant]!r}?)" if meant else ""
+        )
+        remedy = "correct the unit, or leave the brackets out where it is arbitrary"
+        findings.add(f"unit {written!r}", expected, remedy, row=row, column=title)
+    return unit or ARBITRARY
 
 
-def _olink(table: Delimited, sample_ids: Sequence[str], findings: Findings) -> pd.DataFrame:
-    """Long rows of Olink's export. A protein of several panels is told apart by its Olink id; the control samples stay out."""
-    at = {title: position for position, title in enumerate(table.header)}
-    names = table.frame(text=[at[title] for title in OLINK[:3]]).rename(columns={at[name]: name for name in OLINK[:3]})
-    check_present(sample_ids, sorted(set(names["SampleID"])), findings, where="sample")
-    mine = names["SampleID"].isin(list(sample_ids))
-    values = number_columns(table, {at["NPX"]: "NPX"}, findings, absent_allowed=True)["NPX"]
-    twice = names[mine & names.duplicated(["SampleID", "OlinkID"])]
-    findings.add_cells(
-        [
-            (int(line), "OlinkID", f"{assay} of {sample} again")
-            for line, sample, assay in twice[["SampleID", "OlinkID"]].itertuples()
-        ],
-        "each assay of a sample once",
-        "give repeated samples ids of their own",
+def _take_role(
+    at: int, found: re.Match[str], title: str, analytes: Mapping[str, _Columns], row: int, findings: Findings
+) -> None:
+    """Put a column of flags or limits to its analyte."""
+    name, role = found["analyte"], found["role"].lower()
+    if name not in analytes:
+        meant = nearest(name, analytes)
+        findings.add(
+            f"{'flags' if role == 'flag' else 'limits'} of an analyte that has no column",
+            f"`<analyte> {role}`" + (f" (did you mean '{meant} {role}'?)" if meant else ""),
+            f"name the {role} column as its analyte, without the unit",
+            row=row,
+            column=title,
+        )
+        return
+    own = found["own"] if found["own"] is not None else found["unit"]
+    if own is not None and role != "flag" and unit_of(own) != analytes[name].unit:
+        told = f"limits in {own!r}, values in {analytes[name].unit!r}"
+        findings.add(told, "one unit for both", "convert the limits", row=row, column=title)
+    if role in analytes[name].roles:
+        findings.add(f"two columns {name!r} {role}", "one", "remove one", row=row, column=title)
+    analytes[name].roles[role] = at
+
+
+def _analyte_rows(
+    table: Delimited, name: str, columns: _Columns, cells: pd.DataFrame, findings: Findings
+) -> pd.DataFrame:
+    """One analyte in all samples, without `sample_id`, `plate` and `panel`."""
+    told = values_or_limits(cells[columns.at], findings, column=columns.title)
+    limits = {
+        role: numbers(cells[at], findings, column=table.header[at])
+        if (at := columns.roles.get(role)) is not None
+        else np.full(len(cells), np.nan)
+        for role in ("lod", "lloq", "uloq")
+    }
+    titles = {role: table.header[at] for role, at in columns.roles.items() if role in limits}
+    _check_limits(
+        pd.DataFrame(limits, index=cells.index)[list(titles)].rename(columns=titles), limits, columns, findings
     )
-    panels = names.drop_duplicates("OlinkID")["Assay"].value_counts()
-    analyte = names["Assay"].where(names["Assay"].map(panels) == 1, names["Assay"] + " (" + names["OlinkID"] + ")")
-    warning = next((at[title] for title in OLINK_WARNINGS if title in at), None)
-    warned = pd.Series(False, index=names.index)
-    if warning is not None:
-        warned = ~table.frame(text=[warning])[warning].str.strip().str.upper().isin(["PASS", "", "NA"])
-    limit = as_numbers(table.frame(text=[at["LOD"]])[at["LOD"]]) if "LOD" in at else np.full(len(names), np.nan)
-    below = values < limit
-    flag = np.select([warned & below, warned, below], ["qc_warning;below_lod", "qc_warning", "below_lod"], default="")
-    rows = pd.DataFrame(
-        {"sample_id": names["SampleID"], "analyte": analyte, "value": values, "unit": "NPX", "flag": flag}
+    values = told.values.copy()
+    if is_concentration(columns.unit):
+        check_not_negative(pd.DataFrame({columns.title: values}, index=cells.index), findings, what="a concentration")
+    for (
+        flag,
+        role,
+    ) in LIMIT_OF.items():  # a cell that says only "beyond" stands for the limit; one with a number for that
+        said = told.flags == flag
+        values = np.where(said & np.isnan(values), limits[role], values)
+        limits[role] = np.where(said & np.isnan(limits[role]), values, limits[role])
+    beyond = [
+        np.where(values < limits["lod"], BELOW_LOD, ""),
+        np.where(values < limits["lloq"], BELOW_LLOQ, ""),
+        np.where(values > limits["uloq"], ABOVE_ULOQ, ""),
+    ]
+    at = columns.roles.get("flag")
+    word = [flag_of(cell) for cell in cells[at]] if at is not None else [""] * len(cells)
+    flags = joined_flags(word, told.flags, *beyond)
+    return pd.DataFrame(
+        {"analyte": name, "value": values, "unit": columns.unit, "flag": flags, **limits}, index=cells.index
     )
-    return rows[mine].astype({"flag": "str"})
+
+
+def _check_limits(
+    named: pd.DataFrame, limits: Mapping[str, np.ndarray[Any, Any]], columns: _Columns, findings: Findings
+) -> None:
+    """Limits that cannot be: below zero, or the lower one above the upper one."""
+    if is_concentration(columns.unit):
+        check_not_negative(named, findings, what="a limit")
+    crossed = [
+        (int(line), columns.title, f"lloq {low:g}, uloq {high:g}")
+        for line, low, high in zip(named.index, limits["lloq"], limits["uloq"], strict=True)
+        if low > high
+    ]
+    findings.add_cells(crossed, "a lower limit below the upper one", "correct the limits")
 
 
 def split_proteins(inputs: Mapping[str, Path], out: Path, *, label: str, sample_ids: list[str]) -> Info:
-    """`matrix` -> `<sample_id>.parquet` of each sample; tells the scale."""
+    """`matrix` -> `<sample_id>.parquet` of each sample; tells the scale and what was left out."""
     pieces = read_proteins(inputs["matrix"], label=label, sample_ids=sample_ids)
     for sample, piece in pieces.items():
         write_table(piece, out / f"{sample}.parquet")

@@ -33,7 +33,7 @@ ASSAY_COMPARTMENTS: Mapping[str, tuple[str, ...]] = {
 }
 """Where each assay may come from."""
 
-READ_ASSAYS = ("rna_counts", "rna_tpm", "sc_counts", "cell_counts", "proteins", "taxa_counts", "taxa_relabund")
+READ_ASSAYS = tuple(assay for assay in ASSAY_COMPARTMENTS if assay != "gene_families")
 """The assays that this version reads."""
 
 COMPANIONS: Mapping[str, tuple[str, ...]] = {

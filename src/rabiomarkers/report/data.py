@@ -9,7 +9,8 @@ import pandas as pd
 
 from rabiomarkers.files import read_json, read_table
 from rabiomarkers.report.registration import unregistered
-from rabiomarkers.results import TABLES, Results
+from rabiomarkers.results import Results
+from rabiomarkers.tables.published import TABLES
 from rabiomarkers.tables.table import Table
 
 OPTIONAL = frozenset(
@@ -23,6 +24,15 @@ OPTIONAL = frozenset(
         "enrichment",
         "gene_coverage",
         "identity",
+        "gates",
+        "populations",
+        "densities",
+        "positions",
+        "gate_checks",
+        "detection",
+        "overlaps",
+        "clones",
+        "embedding",
         "composition",
         "community",
         "chain",
@@ -69,6 +79,15 @@ class ReportData:
     enrichment: pd.DataFrame
     gene_coverage: pd.DataFrame
     identity: pd.DataFrame
+    gates: pd.DataFrame
+    populations: pd.DataFrame
+    densities: pd.DataFrame
+    positions: pd.DataFrame
+    gate_checks: pd.DataFrame
+    detection: pd.DataFrame
+    overlaps: pd.DataFrame
+    clones: pd.DataFrame
+    embedding: pd.DataFrame
     composition: pd.DataFrame
     community: pd.DataFrame
     chain: pd.DataFrame

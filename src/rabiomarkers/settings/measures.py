@@ -48,10 +48,6 @@ class ExpressionSettings(Settings):
         return methods
 
 
-EXPRESSION_FILES = ("gene_names", "transcripts", "reference", "profile")
-"""The keys of `expression` that name a file of the study."""
-
-
 class GeneSettings(Settings):
     """How single genes are tested for a change within patients."""
 
@@ -72,6 +68,15 @@ PSEUDOBULK: Mapping[str, tuple[str, ...]] = {
 """Which signatures are asked of which cell type, as the trial's rationale names them."""
 
 
+class EmbeddingSettings(Settings):
+    """The picture of single cells; no number is computed from it."""
+
+    cells: Count = 4_000
+    """Cells that are drawn, as many of each sample; 0: no picture."""
+    harmony: bool = False
+    """Whether batches are laid over one another (needs the extra `harmony`)."""
+
+
 class CellSettings(Settings):
     """How single cells are judged and named."""
 
@@ -87,6 +92,65 @@ class CellSettings(Settings):
     """Fewest cells of a type whose reads are added up and scored."""
     pseudobulk: dict[Name, tuple[str, ...]] = Field(default_factory=lambda: dict(PSEUDOBULK))
     """Signatures that are scored in the added-up reads of a cell type, by type; what a compartment lacks is passed over."""
+    quality_limits: Literal["mad", "fixed"] = "mad"
+    """mad: cells far from the middle of their own sample are left out, too."""
+    mads: Above = 5.0
+    """How far, in median absolute deviations."""
+    ambient: Literal["measure", "subtract"] = "measure"
+    """Whether RNA from the liquid is only told, or taken from the added-up reads as well."""
+    celltypist: Folder | None = None
+    """A CellTypist model that was turned into a table (README); with it, it names the cells in place of the marker table."""
+    embedding: EmbeddingSettings = EmbeddingSettings()
+
+
+class CytometrySettings(Settings):
+    """How flow and mass cytometry is gated and judged."""
+
+    material: Literal["pbmc", "whole_blood"] = "pbmc"
+    """Which total of the blood count a fraction is taken of: lymphocytes and monocytes, or all leukocytes."""
+    transform: Literal["logicle", "asinh"] = "logicle"
+    """Scale of flow cytometry; mass cytometry is always asinh with cofactor 5."""
+    cofactor: Above = 150.0
+    """Of asinh for flow cytometry."""
+    minimum_events: Count = 1_000
+    """Fewest intact, living single events of a sample."""
+    minimum_parent_events: Positive = 100
+    """Fewest events of the population that a fraction is taken of."""
+    minimum_viability: Share = 0.5
+    """Smallest share of living cells, where the panel has a dye for dead ones."""
+    state_markers: tuple[str, ...] = ("Ki-67", "PD-1", "HLA-DR", "CD38", "GZMB")
+    """Markers whose median is told in every population that they do not define."""
+    controls: Folder | None = None
+    """A table of controls for the cuts: batch, marker, file, kind (fmo, isotype)."""
+    gates: Folder | None = None
+    """Frozen cuts: the gates.csv of an earlier run; with them a sample's numbers depend on no other sample."""
+    tree: Folder | None = None
+    """A gating tree of the study's own (YAML); null: the one that ships."""
+
+
+class ProteinSettings(Settings):
+    """How proteins are judged."""
+
+    scale: Literal["as_given", "log2"] = "log2"
+    """Whether concentrations are analysed as their logarithm; NPX is one already."""
+    qc_warning: Literal["drop", "keep"] = "drop"
+    """Values of a sample that the laboratory's own control warns of."""
+    beyond_quantification: Literal["drop", "keep"] = "drop"
+    """Values above or below what the assay can quantify."""
+    below_detection: Literal["keep", "drop"] = "keep"
+    """Values below the limit of detection; NPX has a value there, and leaving it out would favour the high ones."""
+
+
+class RepertoireSettings(Settings):
+    """How T-cell receptors are counted."""
+
+    clone_by: Literal["aa", "nt"] = "aa"
+    """What makes a clone beside its V and J genes: the amino acids of the junction, or its nucleotides."""
+    depth: Positive | None = None
+    """Reads that every sample is drawn down to before diversity is taken; null: none is drawn, and samples of unequal depth differ
+    by that alone."""
+    minimum_clones: Positive = 10
+    """Fewest clones of a sample."""
 
 
 class StoolSettings(Settings):
@@ -94,3 +158,16 @@ class StoolSettings(Settings):
 
     depth: Annotated[int, Field(ge=1)] = 10_000
     """Reads that every sample is drawn down to (counts only); a sample with fewer has no diversity."""
+
+
+NAMED_FILES: Mapping[str, str] = {
+    "gene_names": "expression",
+    "transcripts": "expression",
+    "reference": "expression",
+    "profile": "expression",
+    "celltypist": "cells",
+    "controls": "cytometry",
+    "gates": "cytometry",
+    "tree": "cytometry",
+}
+"""The keys that name a file of the study, and the part of the settings where they stand."""

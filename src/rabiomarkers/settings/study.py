@@ -7,7 +7,15 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from rabiomarkers.settings.base import NAME, Count, Folder, Settings, wrong
-from rabiomarkers.settings.measures import CellSettings, ExpressionSettings, GeneSettings, StoolSettings
+from rabiomarkers.settings.measures import (
+    CellSettings,
+    CytometrySettings,
+    ExpressionSettings,
+    GeneSettings,
+    ProteinSettings,
+    RepertoireSettings,
+    StoolSettings,
+)
 from rabiomarkers.settings.plan import ChangeSettings, CompositionSettings, PlanSettings
 from rabiomarkers.settings.prediction import PredictionSettings
 from rabiomarkers.settings.response import ResponseSettings, SdtmSettings
@@ -22,7 +30,7 @@ class TimepointSettings(Settings):
     """Days from first dose."""
 
 
-PLAN_SCHEMA = 3
+PLAN_SCHEMA = 4
 """Which settings the plan's hash covers: a new number whenever `PLANNED` changes, as every hash does then."""
 
 PLANNED: Any = {
@@ -41,7 +49,28 @@ PLANNED: Any = {
         "replicates",
     },
     "genes": {"test", "minimum_count"},
-    "cells": True,
+    "cells": {
+        "minimum_cells",
+        "minimum_genes",
+        "maximum_mitochondrial_percent",
+        "minimum_score_margin",
+        "minimum_cells_per_type",
+        "pseudobulk",
+        "quality_limits",
+        "mads",
+        "ambient",
+    },
+    "cytometry": {
+        "material",
+        "transform",
+        "cofactor",
+        "minimum_events",
+        "minimum_parent_events",
+        "minimum_viability",
+        "state_markers",
+    },
+    "proteins": True,
+    "tcr": True,
     "stool": True,
     "sdtm": {"evaluator", "evaluator_id"},
     "response": True,
@@ -73,6 +102,9 @@ class StudySettings(Settings):
     expression: ExpressionSettings = ExpressionSettings()
     genes: GeneSettings = GeneSettings()
     cells: CellSettings = CellSettings()
+    cytometry: CytometrySettings = CytometrySettings()
+    proteins: ProteinSettings = ProteinSettings()
+    tcr: RepertoireSettings = RepertoireSettings()
     stool: StoolSettings = StoolSettings()
     change: ChangeSettings = ChangeSettings()
     composition: CompositionSettings = CompositionSettings()

@@ -14,10 +14,10 @@ from rabiomarkers.errors import RabiomarkersError
 
 type Effect = Literal["planted", "none"]
 type Response = Literal["CR", "PR", "SD", "PD"]
-type Part = Literal["tumour", "pbmc", "cbc", "stool"]
+type Part = Literal["tumour", "pbmc", "cbc", "stool", "flow", "tcr", "proteins"]
 
 TIMEPOINTS = {"pre": 0, "post": 42}
-PARTS: tuple[Part, ...] = ("tumour", "pbmc", "cbc", "stool")
+PARTS: tuple[Part, ...] = ("tumour", "pbmc", "cbc", "stool", "flow", "tcr", "proteins")
 BATCH_SIZE = 5
 
 # In every ten patients: 30 % respond, as the trial hopes for.
@@ -25,7 +25,10 @@ _RESPONDERS: tuple[Response, ...] = ("PR", "CR", "PR")
 _OTHERS: tuple[Response, ...] = ("PD", "SD", "PD", "SD", "PD", "SD", "PD")
 _BLOCK = len(_RESPONDERS) + len(_OTHERS)
 
-_STREAMS = ("shared", "response", "clinical", "sampling", "tumour", "pbmc", "cbc", "stool", "cells", "sex")
+_STREAMS = (
+    *("shared", "response", "clinical", "sampling", "tumour", "pbmc", "cbc", "stool", "cells", "sex"),
+    *("flow", "tcr", "proteins"),
+)
 _EVERYBODY = 0  # the "patient" of what all share: gene means, cell types, species
 
 

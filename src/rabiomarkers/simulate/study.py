@@ -122,7 +122,12 @@ def _write_settings(design: Design, path: Path) -> None:
 def sample_sheet(design: Design) -> pd.DataFrame:
     """`samples.csv`: one row a sample that was taken, patients in the order of their arrival."""
     return pd.DataFrame(
-        [_sheet_row(patient, sample) for patient in design.patients for sample in patient.samples if not sample.missing]
+        [
+            _sheet_row(patient, sample)
+            for patient in design.patients
+            for sample in patient.samples
+            if sample.part in _KINDS and not sample.missing
+        ]
     )
 
 

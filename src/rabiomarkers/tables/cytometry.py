@@ -76,25 +76,26 @@ SAMPLE_VIEWS = Table(
 MARKER_POSITIONS = Table(
     name="marker positions",
     columns={
+        "population": "text",
         "parent": "text",
-        "marker": "text",
-        "batch_cut": "number",
-        "own_cut": "number",  # that the sample would have by itself
-        "negative_mode": "number",
-        "positive_mode": "number",
-        "above_batch_cut": "number",  # share of the parent's events
-        "above_own_cut": "number",
-        "events": "integer",
+        "marker": "text",  # positive in the population, and cut
+        "cut": "number",
+        "positive": "number",  # median of the population's events
+        "positive_events": "integer",
+        "background": "number",  # median of events of the parent that cannot be of the population
+        "background_spread": "number",
+        "background_above_cut": "number",  # share of them
+        "background_events": "integer",
     },
-    key=("parent", "marker"),
-    may_be_empty=words("batch_cut own_cut negative_mode positive_mode above_batch_cut above_own_cut"),
+    key=("population", "marker"),
+    may_be_empty=words("positive background background_spread background_above_cut"),
 )
-"""Where one sample's own modes lie beside the cut of its batch."""
+"""Where one sample's events lie along the markers that define a population, on the transformed scale: its own, and others."""
 
 SAMPLE_POSITIONS = Table(
     name="marker positions",
     columns={"sample_id": "text", "assay": "text", **MARKER_POSITIONS.columns},
-    key=("sample_id", "assay", "parent", "marker"),
+    key=("sample_id", "assay", "population", "marker"),
     may_be_empty=MARKER_POSITIONS.may_be_empty,
 )
 
@@ -106,18 +107,19 @@ GATE_CHECKS = Table(
         "parent": "text",
         "marker": "text",
         "n_pairs": "integer",
-        "fraction_change": "number",  # median over patients, with the cut of the batch
-        "own_fraction_change": "number",  # the same with each sample's own cut
-        "position_change": "number",  # median change of the positive mode, transformed scale
-        "same_direction": "integer",  # pairs in which the mode moved as in the median
+        "fraction_change": "number",  # median over patients
+        "position_change": "number",  # of the population's own events along the marker, transformed scale
+        "background_change": "number",  # of events that cannot be of the population
+        "background_spread": "number",
+        "same_direction": "integer",  # pairs in which the marker moved as the fraction did
         "verdict": "text",
         "note": "text",
     },
     key=("assay", "population", "marker"),
-    may_be_empty=words("fraction_change own_fraction_change position_change same_direction note"),
+    may_be_empty=words("fraction_change position_change background_change background_spread same_direction note"),
     allowed={"verdict": frozenset({"marker-driven", "not marker-driven", "not judged"})},
 )
-"""Whether a population changed, or a marker that gates it."""
+"""Whether a population changed, or a marker that defines it."""
 
 DETECTION = Table(
     name="detection",
@@ -179,6 +181,7 @@ CLONES = Table(
         "test": "text",
     },
     key=("compartment", "patient_id", "locus", "clone"),
+    may_be_empty=words("p_value q_value"),
     allowed={"compartment": COMPARTMENTS, "direction": words("expanded contracted unchanged")},
 )
 """Clones that expanded or contracted, and the largest of those that did not."""
