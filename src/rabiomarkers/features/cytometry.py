@@ -36,6 +36,7 @@ class GatedSample:
     membership: Membership
     tree: GatingTree
     depends: Mapping[str, bool]  # by population: whether other samples moved a border on the way to it
+    scaled: frozenset[str] = frozenset()  # markers whose scale was chosen with other samples
 
 
 def gate_sample(
@@ -54,8 +55,15 @@ def gate_sample(
     """
     cuts = cuts_of(gates)
     events = transformed(piece, {**extra, **cuts.scales})
-    membership = gate(events, tree, cuts)
-    return GatedSample(events=events, membership=membership, tree=tree, depends=_depends(tree, gates))
+    membership = gate(events, tree, cuts, measured=list(piece.columns))
+    frozen = gates["method"] == "frozen"
+    return GatedSample(
+        events=events,
+        membership=membership,
+        tree=tree,
+        depends=_depends(tree, gates),
+        scaled=frozenset(gates.loc[~frozen, "marker"]) - frozenset(gates.loc[frozen, "marker"]),
+    )
 
 
 def population_table(sample: GatedSample, *, minimum_parent_events: int = 100) -> pd.DataFrame:
@@ -183,7 +191,7 @@ def _median_rows(
             mask = sample.membership.members[name]
             value = float(np.median(sample.events.loc[mask, marker].to_numpy(np.float64))) if enough else np.nan
             note = None if enough else f"{events[name]} events of {name}, {minimum} are needed"
-            depends = sample.depends.get(name, True)
+            depends = sample.depends.get(name, True) or marker in sample.scaled
             rows.append((f"median_{marker}~{name}", value, unit, f"median, {method}", 1.0, depends, note))
     return rows
 

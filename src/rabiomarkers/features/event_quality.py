@@ -10,9 +10,11 @@ from rabiomarkers.tables.samples import SAMPLE_QC
 
 SINGLETS, LIVE, LEUKOCYTE = "singlets", "live", "leukocyte"
 TIME_BINS = 20
-DRIFT = 1.0  # of the run's interquartile range: beyond it another population is in the gate
+DRIFT = 1.0  # of the run's interquartile range, within which the median of a span stays if the stream does
+DRIFTING = 0.1  # largest share of such spans
 EVENTS_OF_BIN = 50
-EDGE = 0.999  # of the range
+EDGE, EDGE_OF_MARKER = 0.999, 0.95  # of the range; compensation takes something off the top of a marker
+FORMALITY = 0.01  # share of events beyond the range that shows that the file does not mean it
 MARGIN = 0.1
 
 
@@ -26,8 +28,9 @@ def cytometry_quality(
     """Quality of one gated sample as a SAMPLE_QC table.
 
     `events` of the file, `events_clean` (living single leukocytes; decides), `singlet_share`, `viability` (of single events;
-    decides where the panel has a dye), `time_drift` (how far the median of the worst channel leaves the run's in any of 20 spans of
-    time, in interquartile ranges; decides) and `margin_events` (share at the top of the range in the worst channel; decides).
+    decides where the panel has a dye), `time_drift` (share of 20 spans of as many events each in which the median of the worst
+    channel leaves the run's by more than an interquartile range; decides) and `margin_events` (share at the top of the range, or of
+    scatter at the bottom, in the worst channel; decides). The worst channel is named in the unit.
     """
     members, remarks = membership.members, membership.remarks
     clean = next((members[name] for name in (LEUKOCYTE, LIVE, SINGLETS) if name in members), None)
@@ -44,7 +47,7 @@ def cytometry_quality(
         rows.append(("viability", viable, "fraction", f">= {minimum_viability:g}", viable >= minimum_viability))
     drift, channel = _worst(_drifts(piece))
     if channel:
-        rows.append(("time_drift", drift, f"interquartile ranges of {channel}", f"<= {DRIFT:g}", drift <= DRIFT))
+        rows.append(("time_drift", drift, f"fraction of spans, {channel}", f"<= {DRIFTING:g}", drift <= DRIFTING))
     margin, channel = _worst(_margins(piece))
     if channel:
         rows.append(("margin_events", margin, f"fraction, {channel}", f"<= {MARGIN:g}", margin <= MARGIN))
@@ -56,7 +59,7 @@ def _worst(told: Iterator[tuple[float, str]]) -> tuple[float, str]:
 
 
 def _drifts(piece: pd.DataFrame) -> Iterator[tuple[float, str]]:
-    """Of each channel the largest distance of a span's median from the run's."""
+    """Of each channel the share of spans whose median leaves the run's."""
     channels = piece.attrs["passport"]["channels"]
     if "Time" not in piece.columns or len(piece) < TIME_BINS * EVENTS_OF_BIN:
         return
@@ -69,13 +72,18 @@ def _drifts(piece: pd.DataFrame) -> Iterator[tuple[float, str]]:
         values = piece[name].to_numpy(np.float64)[order]
         low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
         if high > low:
-            spans = [float(np.median(span)) for span in np.array_split(values, TIME_BINS)]
-            yield float(np.abs(np.array(spans) - middle).max() / (high - low)), name
+            spans = np.array([np.median(span) for span in np.array_split(values, TIME_BINS)])
+            yield float((np.abs(spans - middle) > DRIFT * (high - low)).mean()), name
 
 
 def _margins(piece: pd.DataFrame) -> Iterator[tuple[float, str]]:
-    """Of each channel the share of events at the top of its range; channels whose range is a formality are passed over."""
+    """Of each channel the share of events at the edge of its range; channels whose range is a formality are passed over."""
     for name, told in piece.attrs["passport"]["channels"].items():
-        top = float(told["range"])
-        if told["kind"] in ("marker", "scatter") and top > 1:
-            yield float((piece[name].to_numpy() >= EDGE * top).mean()), name
+        top, kind = float(told["range"]), told["kind"]
+        if kind not in ("marker", "scatter") or top <= 1 or piece.empty:
+            continue
+        values = piece[name].to_numpy()
+        if (values > 1.01 * top).mean() <= FORMALITY:
+            scatter = kind == "scatter"
+            edge = values >= (EDGE if scatter else EDGE_OF_MARKER) * top
+            yield float((edge | (scatter & (values <= 0))).mean()), name

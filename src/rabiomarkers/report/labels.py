@@ -14,6 +14,27 @@ CELLS = {
     "CD4_naive": "naive CD4 T cells",
     "CD8_TCM": "CD8 central memory T cells",
     "CD8_TEM": "CD8 effector memory T cells",
+    "CD4_T": "CD4 T cells",
+    "CD4_TEMRA": "CD4 terminally differentiated effector T cells",
+    "CD4_activated": "activated CD4 T cells (CD38+ HLA-DR+)",
+    "CD8_T": "CD8 T cells",
+    "CD8_activated": "activated CD8 T cells (CD38+ HLA-DR+)",
+    "CD8_GZMBpos": "CD8 T cells with granzyme B",
+    "CD8_PD1pos": "CD8 T cells with PD-1",
+    "CD8_PD1pos_Ki67pos": "dividing CD8 T cells with PD-1",
+    "T_cell": "T cells",
+    "B_cell": "B cells",
+    "B_CD20pos": "CD20+ B cells",
+    "B_memory_switched": "class-switched memory B cells",
+    "B_memory_unswitched": "unswitched memory B cells",
+    "NK": "natural killer cells",
+    "DC": "dendritic cells",
+    "mDC": "myeloid dendritic cells",
+    "monocyte": "monocytes",
+    "leukocyte": "leukocytes",
+    "lymphocyte": "lymphocytes",
+    "M_MDSC": "monocytic myeloid-derived suppressor cells",
+    "PMN_MDSC": "granulocytic myeloid-derived suppressor cells",
     "CD8_TEMRA": "CD8 terminally differentiated effector T cells",
     "CD8_naive": "naive CD8 T cells",
     "HSPC": "haematopoietic stem and progenitor cells",
@@ -40,6 +61,13 @@ NAMED = {
     "NLR": "neutrophils per lymphocyte",
     "PLR": "platelets per lymphocyte",
     "LMR": "lymphocytes per monocyte",
+    "dNLR": "neutrophils per other leukocyte",
+    "tcr_clonality": "clonality of T-cell receptors",
+    "tcr_shannon": "Shannon diversity of T-cell receptors",
+    "tcr_hill_1": "effective number of T-cell clones",
+    "tcr_gini": "inequality of T-cell clones",
+    "tcr_top10_share": "share of the ten largest T-cell clones",
+    "tcr_richness": "number of T-cell clones",
     "SII": "platelets x neutrophils per lymphocyte",
     "sPD-L1": "soluble PD-L1",
     "shannon": "Shannon diversity of the stool",
@@ -133,7 +161,14 @@ QUESTIONS = {
 CONTEXT = {"mcp": "mean of markers", "nnls": "share of RNA"}
 """Immune context of bulk RNA: what the beginning of a feature's name means."""
 
-SCALES = {"clr": "centred log-ratio of cell fractions", "fraction": "fraction of all cells"}
+SCALES = {
+    "clr": "centred log-ratio of cell fractions",
+    "fraction": "fraction of all cells",
+    "gated_clr": "centred log-ratio of gated cells",
+    "gated_fraction": "share of the gated parent",
+    "leukocyte_fraction": "share of the leukocytes",
+    "per_ul": "cells per microlitre",
+}
 
 
 def plain(feature: str) -> str:
@@ -150,7 +185,7 @@ def part(name: str) -> str:
 
 def explained(feature: str) -> str:
     """As `plain`, with the scale where the name is a cell type's: one type has several features."""
-    scale = SCALES.get(feature.partition("_")[0], "")
+    scale = next((words for start, words in SCALES.items() if feature.startswith(f"{start}_")), "")
     told = plain(feature)
     return f"{told}, {scale}" if told and scale else told
 
@@ -167,8 +202,12 @@ def _told(name: str) -> str:
     first, _, rest = name.partition("_")
     if first in CONTEXT and rest:
         return f"{_spoken(rest)}, {CONTEXT[first]}"
-    if first in SCALES:
-        return CELLS.get(rest, "")
+    if name.startswith("median_"):
+        marker, _, cells = rest.partition("~")
+        return f"{marker} on {CELLS.get(cells, cells.replace('_', ' '))}, median" if cells else ""
+    for start in SCALES:
+        if name.startswith(f"{start}_"):
+            return CELLS.get(name.removeprefix(f"{start}_"), "")
     return f"{_spoken(rest)}, {COLLECTIONS[first]}" if first in COLLECTIONS and rest else ""
 
 

@@ -22,6 +22,12 @@ from rabiomarkers.report.blocks import Picture, Section, pictures
 from rabiomarkers.report.data import ReportData, data_of_inputs, data_of_results
 from rabiomarkers.report.methods import EXACT
 from rabiomarkers.report.sections_axes import axes_section, context_section
+from rabiomarkers.report.sections_blood import (
+    cell_section,
+    cytometry_section,
+    protein_section,
+    repertoire_section,
+)
 from rabiomarkers.report.sections_change import change_section, contrast_of, pairs_section
 from rabiomarkers.report.sections_community import composition_section, stool_section
 from rabiomarkers.report.sections_courses import courses_section
@@ -45,6 +51,9 @@ SETTINGS_TOLD = (
     "composition",
     "genes",
     "cells",
+    "cytometry",
+    "proteins",
+    "tcr",
 )  # parts of the settings that the methods name
 QUESTION = (
     "Does the treatment act on the tumour as retinoic acid does, move the immune system and shrink the disease, and can "
@@ -95,6 +104,10 @@ def render(data: ReportData) -> str:
         axes_section(data),
         genes_section(data),
         context_section(data),
+        cytometry_section(data),
+        repertoire_section(data),
+        protein_section(data),
+        cell_section(data),
         courses_section(data),
         stool_section(data),
         composition_section(data),

@@ -14,7 +14,10 @@ from rabiomarkers.files import replace_folder, write_csv, write_json, write_tabl
 from rabiomarkers.simulate.blood_counts import blood_counts
 from rabiomarkers.simulate.cells import blood_samples, cell_model
 from rabiomarkers.simulate.clinical import clinical_tables
+from rabiomarkers.simulate.cytometry import flow_samples, panel_table
 from rabiomarkers.simulate.design import TIMEPOINTS, Design, Effect, Part, Patient, Sample, design_trial
+from rabiomarkers.simulate.proteins import proteins
+from rabiomarkers.simulate.repertoires import repertoires
 from rabiomarkers.simulate.stool import lineages, newick, stool_counts
 from rabiomarkers.simulate.truth import PLAN, Truth
 from rabiomarkers.simulate.tumour import tumour_counts
@@ -30,8 +33,13 @@ _KINDS: dict[Part, tuple[str, str]] = {
     "pbmc": ("blood", "sc_counts"),
     "cbc": ("blood", "cell_counts"),
     "stool": ("faecal", "taxa_counts"),
+    "flow": ("blood", "flow"),
+    "tcr": ("blood", "tcr"),
+    "proteins": ("blood", "proteins"),
 }
 _TREE, _TAXONOMY = "stool/tree.nwk", "stool/taxonomy.csv"
+_PANEL = "blood/panel.csv"
+EVENTS_PER_CELL = 4  # a cytometer counts more cells than are sequenced
 
 
 def simulate_study(
@@ -51,7 +59,7 @@ def simulate_study(
     effect
         ``planted``: treatment moves what `truth.json` says. ``none``: the same trial in which treatment moves nothing.
     cells
-        Blood cells a sample, 50 or more.
+        Blood cells a sample that are sequenced, 50 or more; the cytometer counts four times as many.
 
     Raises
     ------
@@ -101,7 +109,8 @@ def _write(design: Design, folder: Path, cells: int) -> Truth:
     for name in ("patients", "lesions", "visits", "followup", "adverse_events"):
         write_csv(getattr(clinical, name), folder / f"{name}.csv")
     _write_batches(design, folder)
-    truth = Truth(design=design, cells=cells, fractions=_write_cells(design, folder, cells))
+    populations = _write_events(design, folder, EVENTS_PER_CELL * cells)
+    truth = Truth(design=design, cells=cells, fractions=_write_cells(design, folder, cells), populations=populations)
     write_json(truth.as_json(), folder / "truth.json")
     return truth
 
@@ -122,12 +131,7 @@ def _write_settings(design: Design, path: Path) -> None:
 def sample_sheet(design: Design) -> pd.DataFrame:
     """`samples.csv`: one row a sample that was taken, patients in the order of their arrival."""
     return pd.DataFrame(
-        [
-            _sheet_row(patient, sample)
-            for patient in design.patients
-            for sample in patient.samples
-            if sample.part in _KINDS and not sample.missing
-        ]
+        [_sheet_row(patient, sample) for patient in design.patients for sample in patient.samples if not sample.missing]
     )
 
 
@@ -145,6 +149,7 @@ def _sheet_row(patient: Patient, sample: Sample) -> dict[str, object]:
         "collected_day": sample.day,
         "tree": _TREE if stool else "",
         "taxonomy": _TAXONOMY if stool else "",
+        "panel": _PANEL if sample.part == "flow" else "",
     }
 
 
@@ -158,6 +163,12 @@ def _path(patient: Patient, sample: Sample) -> str:
             return f"blood/cbc_{patient.batch}.csv"
         case "stool":
             return f"stool/counts_{patient.batch}.csv"
+        case "flow":
+            return f"blood/{sample.sample_id}.fcs"
+        case "tcr":
+            return f"blood/tcr_{patient.batch}.tsv"
+        case "proteins":
+            return f"blood/proteins_{patient.batch}.csv"
 
 
 def _write_batches(design: Design, folder: Path) -> None:
@@ -166,6 +177,9 @@ def _write_batches(design: Design, folder: Path) -> None:
     for batch, patients in design.batches():
         write_csv(blood_counts(design, patients=patients), folder / f"blood/cbc_{batch}.csv")
         write_csv(stool_counts(design, patients=patients).reset_index(), folder / f"stool/counts_{batch}.csv")
+        write_csv(proteins(design, patients=patients), folder / f"blood/proteins_{batch}.csv")
+        receptors = repertoires(design, patients=patients)
+        receptors.to_csv(folder / f"blood/tcr_{batch}.tsv", sep="\t", index=False, lineterminator="\n")
         tumour_counts(design, patients=patients).to_csv(
             folder / f"tumour/counts_{batch}.csv.gz",
             lineterminator="\n",
@@ -186,6 +200,17 @@ def _write_cells(design: Design, folder: Path, cells: int) -> dict[str, dict[str
     everything = pd.concat(truths, ignore_index=True)
     write_table(everything[["sample_id", "barcode", "true_type", "doublet", "broken"]], folder / "truth_cells.parquet")
     return fractions
+
+
+def _write_events(design: Design, folder: Path, events: int) -> dict[str, dict[str, float]]:
+    """The tubes of the cytometer and their panel; the true shares by sample."""
+    write_csv(panel_table(), folder / _PANEL)
+    populations = {}
+    for patient in design.patients:
+        for sample, tube in flow_samples(design, patient, events=events):
+            (folder / _path(patient, sample)).write_bytes(tube.fcs())
+            populations[sample.sample_id] = tube.fractions()
+    return populations
 
 
 def _write_h5ad(cells: "AnnData", path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rabiomarkers.simulate import blood_counts, cells, stool, tumour
+from rabiomarkers.simulate import blood_counts, cells, cytometry, proteins, repertoires, stool, tumour
 from rabiomarkers.simulate.design import Design
 
 PLAN: Mapping[str, tuple[str, ...]] = {
@@ -36,11 +36,12 @@ _EFFECTS: Mapping[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """The design of a simulated trial and the true share of each cell type by blood sample."""
+    """The design of a simulated trial, and the true share of each cell type and population by blood sample."""
 
     design: Design
     cells: int
     fractions: Mapping[str, Mapping[str, float]]
+    populations: Mapping[str, Mapping[str, float]]
 
     def as_json(self) -> dict[str, Any]:
         """What `truth.json` holds."""
@@ -61,6 +62,7 @@ class Truth:
             "missing": [sample.sample_id for _, sample in samples if sample.missing],
             "failed_qc": [sample.sample_id for _, sample in samples if sample.poor],
             "cell_fractions": {sample: dict(shares) for sample, shares in self.fractions.items()},
+            "population_fractions": {sample: dict(shares) for sample, shares in self.populations.items()},
             "planted": planted_effects(self.design) if self.design.planted else [],
             "expected": expected_changes(self.design),
         }
@@ -97,6 +99,16 @@ def planted_effects(design: Design) -> list[dict[str, Any]]:
             "blood", "responders", "cell type expands", "fold of the share", {cells.EXPANDING: cells.EXPANSION_FOLD}
         ),
         _effect("blood", "responders", "blood counts", "natural log fold", dict(blood_counts.SHIFT)),
+        _effect(
+            "blood",
+            "responders",
+            "share of CD8 memory cells with Ki-67 and PD-1",
+            "fold",
+            {"CD8_PD1pos_Ki67pos": round(cytometry.PROLIFERATING_AFTER / cytometry.PROLIFERATING, 4)},
+        ),
+        _effect("blood", "responders", "HLA-DR of monocytes", "log10 fold", {"HLA-DR": cytometry.HLA_DR_SHIFT}),
+        _effect("blood", "responders", "receptor clones", "fold", {"expanding clones": repertoires.EXPANSION}),
+        _effect("blood", "responders", "proteins", "natural log fold", dict(proteins.SHIFT)),
         _effect(
             "faecal",
             "everybody",

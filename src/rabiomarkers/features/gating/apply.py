@@ -83,14 +83,18 @@ def conditions(population: Population, columns: Sequence[str]) -> tuple[dict[str
     return found, lacking
 
 
-def gate(events: pd.DataFrame, tree: GatingTree, cuts: Cuts) -> Membership:
+def gate(events: pd.DataFrame, tree: GatingTree, cuts: Cuts, *, measured: Sequence[str] | None = None) -> Membership:
     """Gate the events of one sample.
 
     Parameters
     ----------
     events
         Events x columns on the scales of `cuts` (`transforms.transformed`).
+    measured
+        Every column of the sample, those without a scale too, so that only what the panel lacks is said to be lacking; the
+        columns of `events` where None.
     """
+    columns = list(events.columns) if measured is None else measured
     members: dict[str, Mask] = {ROOT: np.ones(len(events), dtype=bool)}
     dropped: dict[str, str] = {}
     remarks: dict[str, str] = {}
@@ -99,7 +103,7 @@ def gate(events: pd.DataFrame, tree: GatingTree, cuts: Cuts) -> Membership:
         if parent in dropped:
             dropped[name] = f"{parent} cannot be gated: {dropped[parent].rpartition(': ')[2]}"
             continue
-        asked, lacking = conditions(population, list(events.columns))
+        asked, lacking = conditions(population, columns)
         if lacking and not population.optional:
             dropped[name] = f"the panel lacks {' and '.join(lacking)}"
             continue

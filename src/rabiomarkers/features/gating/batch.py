@@ -223,7 +223,7 @@ class _Finder:
 
     def __init__(self, *, tree: GatingTree, pool: Pool, frozen: pd.DataFrame) -> None:
         self.tree, self.pool = tree, pool
-        self.frozen = {(row.parent, row.marker, row.level): row for row in frozen.itertuples() if np.isfinite(row.cut)}
+        self.frozen = _frozen_cuts(frozen)
         self.members: dict[str, Mask] = {ROOT: np.ones(len(pool.events), dtype=bool)}
         self.found: dict[Border, Cut] = {}
 
@@ -259,8 +259,8 @@ class _Finder:
 
     def _border(self, key: Border, columns: Sequence[str]) -> Cut:
         parent, marker, level = key
-        if (row := self.frozen.get(key)) is not None:
-            return replace(absent(0, ""), value=row["cut"], method="frozen", separation=row["separation"])
+        if key in self.frozen:
+            return self.frozen[key]
         events = self.pool.events[self.members[parent]]
         if level.startswith("singlet"):
             return _singlets(area_over_height(events, columns), level)
@@ -307,7 +307,10 @@ class _Finder:
             return dim
         own = self._enough(parent, column)
         one = beyond_negative(own)
-        return one if not np.isfinite(one.value) or one.low_mode <= zero else below_positive(own)
+        if np.isfinite(one.value) and one.low_mode > zero:
+            return below_positive(own)
+        # of ions so few are counted by chance, and where most events have none the mode has no width to judge by
+        return replace(one, value=max(one.value, _near_zero(scale))) if _counts_ions(scale) else one
 
     def _enough(self, parent: str, column: str) -> NDArray[np.float64]:
         """The events of the population, or of the nearest wider one that has enough of them."""
@@ -336,6 +339,16 @@ class _Finder:
             "transform": OVER.join(str(scale) for scale in scales),
             "note": cut.note,
         }
+
+
+def _frozen_cuts(frozen: pd.DataFrame) -> dict[Border, Cut]:
+    """The borders of an earlier run that were found."""
+    cuts: dict[Border, Cut] = {}
+    for row in frozen.dropna(subset="cut").to_dict(orient="records"):
+        told = replace(absent(int(row["events"]), "" if pd.isna(row["note"]) else str(row["note"])), method="frozen")
+        key = (str(row["parent"]), str(row["marker"]), str(row["level"]))
+        cuts[key] = replace(told, value=float(row["cut"]), separation=float(row["separation"]))
+    return cuts
 
 
 def _singlets(ratio: NDArray[np.float64], level: str) -> Cut:
@@ -375,5 +388,9 @@ def _high(values: Values, negative: Cut, levels: frozenset[str]) -> Cut:
 
 def _near_zero(scale: Transform) -> float:
     """Below here a single mode is one of negative events."""
-    reach = NEAR_ZERO_COUNTS if scale.kind == "asinh" and scale.cofactor == CYTOF_COFACTOR else NEAR_ZERO * scale.top
+    reach = NEAR_ZERO_COUNTS if _counts_ions(scale) else NEAR_ZERO * scale.top
     return float(scale.apply(np.array([reach]))[0])
+
+
+def _counts_ions(scale: Transform) -> bool:
+    return scale.kind == "asinh" and scale.cofactor == CYTOF_COFACTOR

@@ -99,6 +99,8 @@ def choose_transform(
     """
     told = channels[column]
     top = float(told["range"]) if float(told["range"]) > 0 else 1.0
+    if len(pooled) and float(np.quantile(pooled, 0.99)) > top:  # the file does not mean its range
+        top = float(pooled.max())
     if told["kind"] in ("scatter", "time"):
         return Transform(kind="linear", top=top)
     if assay == "cytof" or method == "asinh":

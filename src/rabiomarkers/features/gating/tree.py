@@ -111,7 +111,20 @@ def _read(path: Path, faults: _Faults) -> dict[str, Any]:
             names = [name.value for name, _ in value.value]
             for name in sorted({name for name in names if names.count(name) > 1}):
                 faults.add(f"populations.{name}", "the population twice", "each population once", "remove one")
+            for name, rule in value.value:
+                _check_gate(str(name.value), rule, faults)
     return told
+
+
+def _check_gate(name: str, rule: yaml.Node, faults: _Faults) -> None:
+    """A marker named twice in one gate, of which YAML keeps the last without a word."""
+    if not isinstance(rule, yaml.MappingNode):
+        return
+    for key, gate in rule.value:
+        if key.value == "gate" and isinstance(gate, yaml.MappingNode):
+            markers = [str(marker.value) for marker, _ in gate.value]
+            for marker in sorted({marker for marker in markers if markers.count(marker) > 1}):
+                faults.add(f"populations.{name}.gate.{marker}", "the marker twice", "each marker once", "remove one")
 
 
 def _population(name: str, rule: Any, faults: _Faults) -> Population | None:

@@ -53,7 +53,11 @@ def marker_positions(
         asked, _ = conditions(population, list(events.columns))
         for marker in (name for name in asked if population.gate[name] in POSITIVE):
             values = events[asked[marker][0]].to_numpy(np.float64)
-            cut = float(cuts.borders[population.parent, marker, levels_of(tree, population, marker)[-1]])
+            levels = levels_of(tree, population, marker)
+            lower = (
+                levels[0] if population.gate[marker] == "dim" else levels[-1]
+            )  # dim ends at `high` and begins at `pos`
+            cut = float(cuts.borders[population.parent, marker, lower])
             apart = _others(events, tree, population, marker, cuts) if len(asked) > 1 else values <= cut
             others = values[inside[population.parent] & apart]
             own = values[inside[population.name]]

@@ -1,0 +1,91 @@
+"""T-cell clones before and after, patient by patient."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from rabiomarkers.report.figures.style import BLUE, GREY, SOFT, VERMILION, Message, dressed, label
+from rabiomarkers.report.words import number, percent, plural
+
+COLUMNS = 4
+PANEL = 210  # px
+MOST_PATIENTS = 24
+LOOKS = {
+    "unchanged": (GREY, "circle-open"),
+    "contracted": (VERMILION, "triangle-down"),
+    "expanded": (BLUE, "triangle-up"),
+}
+
+
+def clone_panels(clones: pd.DataFrame, overlaps: pd.DataFrame, *, title: str) -> go.Figure | Message:
+    """One panel a patient: the share of each clone before and after; a clone unseen in one sample stands at half a molecule.
+
+    Parameters
+    ----------
+    clones, overlaps
+        Rows of CLONES and OVERLAPS of one compartment and locus.
+    """
+    patients = sorted(clones["patient_id"].unique())
+    if not patients:
+        return Message(f"{title}: no patient has a repertoire before and after.")
+    shown = patients[:MOST_PATIENTS]
+    rows = -(-len(shown) // COLUMNS)
+    told = overlaps.set_index("patient_id")
+    titles = [f"<b>{label(patient)}</b> overlap {number(told['morisita_horn'].get(patient))}" for patient in shown]
+    figure = make_subplots(
+        rows=rows, cols=COLUMNS, subplot_titles=titles, horizontal_spacing=0.05, vertical_spacing=min(0.4 / rows, 0.2)
+    )
+    legend: set[str] = set()
+    for at, patient in enumerate(shown):
+        place = {"row": at // COLUMNS + 1, "col": at % COLUMNS + 1}
+        own = clones[clones["patient_id"] == patient]
+        half = [0.5 / max(float(told[f"reads_{side}"].get(patient, 1)), 1.0) for side in ("before", "after")]
+        before, after = own["share_before"].clip(lower=half[0]), own["share_after"].clip(lower=half[1])
+        lowest, highest = min(*half), float(max(before.max(), after.max()))
+        figure.add_scatter(
+            x=[lowest, highest],
+            y=[lowest, highest],
+            mode="lines",
+            line={"color": SOFT, "width": 1, "dash": "dot"},
+            hoverinfo="skip",
+            showlegend=False,
+            **place,
+        )
+        for direction, (colour, symbol) in LOOKS.items():
+            these = own["direction"] == direction
+            if not these.any():
+                continue
+            figure.add_scatter(
+                x=before[these].tolist(),
+                y=after[these].tolist(),
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 8},
+                name=direction,
+                legendgroup=direction,
+                showlegend=direction not in legend,
+                hovertext=[_hover(row) for _, row in own[these].iterrows()],
+                hoverinfo="text",
+                **place,
+            )
+            legend.add(direction)
+    more = f"; the first {MOST_PATIENTS} of {len(patients)}" if len(patients) > len(shown) else ""
+    detail = (
+        f"{plural(len(patients), 'patient')} with both samples{more}; share of the molecules, both axes logarithmic"
+    )
+    dressed(figure, title=title, detail=detail, height=180 + PANEL * rows)
+    figure.update_xaxes(type="log", nticks=4, tickfont={"size": 10}, title_font_size=11)
+    figure.update_yaxes(type="log", nticks=4, tickfont={"size": 10}, title_font_size=11)
+    figure.update_xaxes(title_text="before", row=rows)
+    figure.update_yaxes(title_text="after", col=1)
+    figure.update_layout(margin={"t": 126})
+    figure.for_each_annotation(lambda note: note.update(font_size=11) if note.text.startswith("<b>") else None)
+    return figure
+
+
+def _hover(row: pd.Series) -> str:
+    tested = f"q = {number(row['q_value'])}" if np.isfinite(float(row["q_value"])) else "too few molecules to test"
+    return (
+        f"{label(row['clone'])}<br>{percent(row['share_before'])} to {percent(row['share_after'])} "
+        f"({row['reads_before']} to {row['reads_after']} molecules)<br>{tested}"
+    )
