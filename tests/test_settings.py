@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from rabiomarkers.settings.study import PLAN_SCHEMA, PLANNED, StudySettings
 
 DEFAULT = {
-    "schema": 3,
+    "schema": 4,
     "contrast": ["pre", "post"],
     "timepoints": [{"name": "pre", "day": 0}, {"name": "post", "day": 42}],
     "plan": {
@@ -62,7 +62,26 @@ DEFAULT = {
             "CD8_T": ["CYT_ROONEY_2015", "T_CELL_EXHAUSTION_CORE"],
             "tumour_epithelial": ["RA_RESPONSE_DIRECT", "APM_WANG_2019"],
         },
+        "quality_limits": "mad",
+        "mads": 5.0,
+        "ambient": "measure",
     },
+    "cytometry": {
+        "material": "pbmc",
+        "transform": "logicle",
+        "cofactor": 150.0,
+        "minimum_events": 1_000,
+        "minimum_parent_events": 100,
+        "minimum_viability": 0.5,
+        "state_markers": ["Ki-67", "PD-1", "HLA-DR", "CD38", "GZMB"],
+    },
+    "proteins": {
+        "scale": "log2",
+        "qc_warning": "drop",
+        "beyond_quantification": "drop",
+        "below_detection": "keep",
+    },
+    "tcr": {"clone_by": "aa", "depth": None, "minimum_clones": 10},
     "stool": {"depth": 10_000},
     "sdtm": None,
     "response": {
@@ -106,7 +125,7 @@ DEFAULT = {
 }
 """The default plan in full, written out: whoever changes a default or a key changes every plan that did not name it."""
 
-GOLDEN = "34570af745118a9161934c498019e5c3b4e3cb939285c29da37c801b5a3ec8a5"
+GOLDEN = "16e7a673f70135c86657dc36cdc29db83b2ddc916c010aa7751b3c9bea7fd08c"
 
 NOT_PLANNED = {
     "name",
@@ -119,6 +138,12 @@ NOT_PLANNED = {
     "expression.reference",
     "expression.profile",
     "expression.expected_sex",
+    "cells.celltypist",
+    "cells.embedding.cells",
+    "cells.embedding.harmony",
+    "cytometry.controls",
+    "cytometry.gates",
+    "cytometry.tree",
     "genes.shown",
     "change.flips",
     "change.power",

@@ -42,7 +42,7 @@ def test_two_patients_miss_a_sample_and_one_library_fails(seed):
 
 def test_a_single_patient_has_every_sample():
     (patient,) = design_trial(patients=1).patients
-    assert len(patient.samples) == 8  # four parts, two timepoints
+    assert len(patient.samples) == 14  # seven parts, two timepoints
     assert not any(sample.missing or sample.poor for sample in patient.samples)
 
 

@@ -5,12 +5,13 @@ import json
 from pathlib import Path
 
 import anndata
+import flowio
 import pandas as pd
 import pytest
 import yaml
 
 from rabiomarkers.errors import RabiomarkersError
-from rabiomarkers.simulate.study import simulate_study
+from rabiomarkers.simulate.study import EVENTS_PER_CELL, simulate_study
 
 CELLS = 60
 
@@ -60,14 +61,18 @@ def test_every_sample_of_the_sheet_is_in_its_file(study, sheet):
     for (path, assay), rows in sheet.groupby(["path", "assay"]):
         if assay == "sc_counts":
             assert anndata.read_h5ad(study / path).n_obs == CELLS
-        elif assay == "cell_counts":
+        elif assay in ("cell_counts", "proteins"):
             assert set(pd.read_csv(study / path)["sample_id"]) == set(rows["sample_id"])
+        elif assay == "tcr":
+            assert set(pd.read_csv(study / path, sep="\t")["sample_id"]) == set(rows["sample_id"])
+        elif assay == "flow":
+            assert flowio.FlowData(study / path).event_count == EVENTS_PER_CELL * CELLS
         else:
             assert set(pd.read_csv(study / path, index_col=0).columns) == set(rows["sample_id"])
 
 
 def test_the_sheet_lacks_exactly_what_is_missing(sheet, truth):
-    assert len(sheet) == 10 * 2 * 4 - 2
+    assert len(sheet) == 10 * 2 * 7 - 2
     assert len(truth["missing"]) == 2
     assert not set(truth["missing"]) & set(sheet["sample_id"])
     assert set(truth["failed_qc"]) < set(sheet["sample_id"])
@@ -106,7 +111,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(study, t
     simulate_study(tmp_path / "other", cells=CELLS, seed=2)
     other = digests(tmp_path / "other")
     same = {name for name, digest in digests(study).items() if other.get(name) == digest}
-    assert same == {"stool/taxonomy.csv", "stool/tree.nwk"}  # what is known of species does not depend on a trial
+    # what is known of species, and the panel, do not depend on a trial
+    assert same == {"stool/taxonomy.csv", "stool/tree.nwk", "blood/panel.csv"}
 
 
 def test_an_eleventh_patient_changes_no_file_of_the_first_ten(study, tmp_path):
@@ -118,8 +124,10 @@ def test_an_eleventh_patient_changes_no_file_of_the_first_ten(study, tmp_path):
     for name in tables:
         before = (study / name).read_text()
         assert (tmp_path / "eleven" / name).read_text().startswith(before)
-    added = {"tumour/counts_batch-3.csv.gz", "blood/cbc_batch-3.csv", "stool/counts_batch-3.csv"}
-    assert set(eleven) - set(ten) == {*added, "blood/P011-pre-pbmc.h5ad", "blood/P011-post-pbmc.h5ad"}
+    added = {"tumour/counts_batch-3.csv.gz", "stool/counts_batch-3.csv"}
+    added |= {"blood/cbc_batch-3.csv", "blood/proteins_batch-3.csv", "blood/tcr_batch-3.tsv"}
+    added |= {f"blood/P011-{time}-{part}" for time in ("pre", "post") for part in ("pbmc.h5ad", "flow.fcs")}
+    assert set(eleven) - set(ten) == added
 
 
 def test_without_an_effect_the_folder_looks_the_same_and_the_truth_expects_nothing(study, tmp_path):
@@ -131,12 +139,12 @@ def test_without_an_effect_the_folder_looks_the_same_and_the_truth_expects_nothi
     assert {row["direction"] for row in truth["expected"]} == {"none"}
 
 
-@pytest.mark.parametrize(("patients", "samples"), [(1, 8), (2, None), (4, None), (25, 198)])
+@pytest.mark.parametrize(("patients", "samples"), [(1, 14), (2, None), (4, None), (25, 348)])
 def test_any_number_of_patients_is_simulated(tmp_path, patients, samples):
     truth = simulate_study(tmp_path / "study", patients=patients, cells=50)
     sheet = pd.read_csv(tmp_path / "study" / "samples.csv")
     assert sheet["patient_id"].nunique() == patients
-    assert len(sheet) == 8 * patients - len(truth.as_json()["missing"])
+    assert len(sheet) == 14 * patients - len(truth.as_json()["missing"])
     assert samples in (None, len(sheet))
 
 

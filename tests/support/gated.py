@@ -13,7 +13,9 @@ MONOCYTES = ("mono_classical", "mono_intermediate", "mono_nonclassical")
 
 TRUTH = {
     "leukocyte": tuple(TYPES),
-    "lymphocyte": tuple(name for name in TYPES if name not in MONOCYTES),  # few in granules, no CD14: dendritic cells too
+    "lymphocyte": tuple(
+        name for name in TYPES if name not in MONOCYTES
+    ),  # few in granules, no CD14: dendritic cells too
     "T_cell": tuple(name for name, (positive, _, _) in TYPES.items() if "CD3" in positive.split()),
     "CD4_T": ("CD4_naive", "CD4_TCM", "CD4_TEM", "Treg"),
     "CD8_T": ("CD8_naive", "CD8_TCM", "CD8_TEM", "CD8_TEMRA"),
@@ -22,11 +24,7 @@ TRUTH = {
     "NK": ("NK_CD56dim", "NK_CD56bright"),
     "monocyte": MONOCYTES,
     "DC": ("mDC", "pDC"),
-} | {
-    name: (name,)
-    for name in TYPES
-    if name not in ("T_cell", "CD4_TCM")
-}
+} | {name: (name,) for name in TYPES if name not in ("T_cell", "CD4_TCM")}
 """Population of the tree that ships -> simulated types that belong to it."""
 
 

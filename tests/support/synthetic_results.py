@@ -17,6 +17,7 @@ from rabiomarkers.tables.predictions import PERMUTATIONS, PREDICTIONS
 from rabiomarkers.tables.published import FIRST_COLUMNS
 from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
 from rabiomarkers.tables.table import words
+from tests.support.synthetic_blood import blood_tables
 from tests.support.synthetic_change import POST, PRE, change_rows, delta_tables, explained_tables
 from tests.support.synthetic_genes import gene_tables
 from tests.support.synthetic_models import LATER, model_tables, with_later_facts
@@ -25,7 +26,8 @@ from tests.support.synthetic_wholes import community_rows, composition_rows
 
 LATER_TABLES = words(
     "timeline survival toxicity remarks families singles courses composition community chain links sensitivity shadow_null power "
-    "genes gene_deltas enrichment gene_coverage identity axes"
+    "genes gene_deltas enrichment gene_coverage identity axes gates populations densities positions gate_checks detection "
+    "overlaps clones embedding"
 )
 FIRST_ENDPOINTS = ("orr", "dcr", "pfs", "adverse_events")
 INJECTION = "<script>alert(1)</script>"
@@ -100,6 +102,9 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
         "singles": singles,
         **explained_tables(trial, changes, deltas, outcomes),
         **gene_tables(trial, ledger, changes),
+        **(
+            blood_tables(trial.patients, contrast=(PRE, POST), note=trial.note) if "blood" in trial.compartments else {}
+        ),
         "composition": composition_rows(trial, _most_pairs(changes)),
         "community": community_rows(ledger, outcomes, trial.note),
         "predictions": predictions,

@@ -10,6 +10,7 @@ from rabiomarkers.report.figures.clones import clone_panels
 from rabiomarkers.report.figures.embedding import cell_map, type_words
 from rabiomarkers.report.figures.gates import gate_panels
 from rabiomarkers.report.figures.paired import paired_lines
+from rabiomarkers.report.figures.style import flags_of, responder_group
 from rabiomarkers.report.labels import part, plain
 from rabiomarkers.report.sections_change import contrast_of
 from rabiomarkers.report.words import (
@@ -211,13 +212,13 @@ def _dropped(rows: pd.DataFrame, assay: str) -> Iterator[Block]:
 
 
 def _overlap_table(rows: pd.DataFrame, title: str, data: ReportData) -> Grid:
-    responders = data.outcomes.set_index("patient_id")["responder"]
+    responders = flags_of(data.outcomes, "responder")
     return Grid(
         caption=f"Repertoires before and after: {title}",
         columns=("patient", "clones before", "after", "shared", "Morisita–Horn", "expanded", "contracted", "tested"),
         rows=[
             (
-                two_lines(text(row["patient_id"]), "responder" if responders.get(row["patient_id"]) is True else ""),
+                two_lines(text(row["patient_id"]), responder_group(responders.get(row["patient_id"]))),
                 whole(row["clones_before"]),
                 whole(row["clones_after"]),
                 whole(row["clones_shared"]),

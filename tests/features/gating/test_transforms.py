@@ -18,15 +18,14 @@ def channels(kind="marker", top=TOP):
 
 
 def biexponential(scale, *, top, width, decades=4.5):
-    """Moore & Parks 2012, equation 3, without further negative decades: the value at a place of the logicle scale."""
+    """The value at a place of the logicle scale without further negative decades: Moore & Parks 2012, doi:10.1002/cyto.a.22030."""
     b, w = decades * np.log(10), width / decades
     d = brentq(lambda d: 2 * (np.log(d) - np.log(b)) + w * (b + d), 1e-12, b)
-    x2, x1 = w / 2, w
-    x0 = x2 + w / 2
-    ca = np.exp(x0 * (b + d))
-    f = ca * np.exp(-d * x1) * 0 + (np.exp(b * x1) - ca / np.exp(d * x1))
-    a = top / ((np.exp(b) - f) - ca / np.exp(d))
-    return a * np.exp(b * scale) - a * ca * np.exp(-d * scale) - a * f
+    c = np.exp(2 * w * (b + d))
+    f = np.exp(b * w) - c * np.exp(-d * w)
+    a = top / (np.exp(b) - f - c * np.exp(-d))
+    mirrored = np.where(scale < w, 2 * w - scale, scale)  # the scale is odd about zero by definition
+    return np.where(scale < w, -a, a) * (np.exp(b * mirrored) - c * np.exp(-d * mirrored) - f)
 
 
 @pytest.mark.parametrize("width", [0.5, 0.9, 1.5])

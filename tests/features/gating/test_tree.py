@@ -77,6 +77,7 @@ def test_every_fault_of_a_tree_is_told_at_once(tmp_path):
           H: {parent: A, gate: {CD8: pos}}
           "1 x": {parent: A, gate: {CD8: pos}}
           I: nothing
+          root: {parent: A, gate: {FSC-A/FSC-H/FSC-W: singlet}, frequency_of: 3}
         """,
     )
     expected = [
@@ -95,6 +96,9 @@ def test_every_fault_of_a_tree_is_told_at_once(tmp_path):
         "populations.H: the population twice",
         "populations.1 x: the name '1 x'",
         "populations.I: no rule",
+        "populations.root: the name 'root'",
+        "populations.root.gate.FSC-A/FSC-H/FSC-W: FSC-A/FSC-H/FSC-W: singlet",
+        "populations.root.frequency_of: 3",
         "parts: 'Z'",
         "parts: 'A' twice",
     ]
@@ -103,7 +107,9 @@ def test_every_fault_of_a_tree_is_told_at_once(tmp_path):
     assert all(re.fullmatch(r"tree\.yaml:[^;]+; [^;]+; [^;]+", line) for line in told)
 
 
-@pytest.mark.parametrize("text", ["", "[", "a: 1", "populations: 3", "populations: {}", "populations: []", "? [a]\n: b"])
+@pytest.mark.parametrize(
+    "text", ["", "[", "a: 1", "populations: 3", "populations: {}", "populations: []", "? [a]\n: b"]
+)
 def test_what_is_no_tree_is_told(tmp_path, text):
     assert faults(tmp_path, text)
 

@@ -9,14 +9,12 @@ A new sample of the batch moves the borders a little. Frozen borders (`gates.csv
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.util import hash_pandas_object
 
 from rabiomarkers.features.gating.apply import (
     SUBSTITUTES,
@@ -32,6 +30,7 @@ from rabiomarkers.features.gating.apply import (
     resolve,
 )
 from rabiomarkers.features.gating.frozen import read_gates
+from rabiomarkers.features.gating.pool import Pool, pool_events, thinned
 from rabiomarkers.features.gating.thresholds import (
     FEWEST,
     Cut,
@@ -46,9 +45,7 @@ from rabiomarkers.features.gating.transforms import (
     CYTOF_COFACTOR,
     OVER,
     Transform,
-    choose_transform,
     parse,
-    transformed,
 )
 from rabiomarkers.features.gating.tree import ROOT, GatingTree, Population, load_gating_tree
 from rabiomarkers.files import Info, read_table, write_table
@@ -56,21 +53,10 @@ from rabiomarkers.tables.cytometry import GATES
 
 type Values = NDArray[np.float64]
 
-EVENTS_OF_SAMPLE = 20_000  # of each sample are pooled ...
-EVENTS_OF_BATCH = 400_000  # ... and no more than these of all
 NEAR_ZERO = 0.002  # of the range: a single mode below it is one of negative events
 NEAR_ZERO_COUNTS = 5.0  # the same in ion counts
 SINGLET_SPREADS = 4.0  # of area over height about its median
 MINORITY = 0.5  # share of the parent below which a single mode of positive events is taken as the brightest
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """Pooled events of a batch, on the scales, and of each control."""
-
-    events: pd.DataFrame
-    scales: Mapping[str, Transform]
-    controls: Mapping[str, pd.DataFrame]
 
 
 def find_gates(
@@ -98,7 +84,8 @@ def find_gates(
         GATES of an earlier run; those of this batch and assay are taken as they are.
     """
     own = _of_batch(frozen, batch, assay)
-    pool = _pool(pieces, tree, own, controls or {}, assay=assay, method=method, cofactor=cofactor)
+    known = cuts_of(own).scales if len(own) else {}
+    pool = pool_events(pieces, tree, known, controls or {}, assay=assay, method=method, cofactor=cofactor)
     finder = _Finder(tree=tree, pool=pool, frozen=own)
     rows = finder.walk()
     table = pd.DataFrame(rows, columns=[name for name in GATES.columns if name not in ("batch", "assay")])
@@ -152,67 +139,10 @@ def gate_step(
     return {"borders": int(table["cut"].notna().sum()), "not_found": int(table["cut"].isna().sum())}
 
 
-# ---- pooling ---------------------------------------------------------------------------------------------------------
-
-
 def _of_batch(frozen: pd.DataFrame | None, batch: str, assay: str) -> pd.DataFrame:
     if frozen is None:
         return GATES.empty()
     return frozen[(frozen["batch"] == batch) & (frozen["assay"] == assay)]
-
-
-def _pool(
-    pieces: Mapping[str, pd.DataFrame],
-    tree: GatingTree,
-    frozen: pd.DataFrame,
-    controls: Mapping[str, pd.DataFrame],
-    *,
-    assay: str,
-    method: str,
-    cofactor: float,
-) -> Pool:
-    channels: dict[str, Any] = {}
-    pooled = []
-    for _, piece in sorted(pieces.items()):
-        own = thinned(piece, tree, samples=len(pieces))
-        pooled.append(own)
-        for name in own.columns:
-            told, before = piece.attrs["passport"]["channels"][name], channels.get(name)
-            channels[name] = told if before is None or told["range"] > before["range"] else before
-    linear = pd.concat(pooled, ignore_index=True)
-    known = cuts_of(frozen).scales if len(frozen) else {}
-    scales = {
-        name: known.get(name)
-        or choose_transform(
-            name,
-            linear[name].dropna().to_numpy(np.float64),
-            channels,
-            assay=assay,
-            method=method,
-            cofactor=cofactor,
-        )
-        for name in sorted(set(linear.columns))
-    }
-    return Pool(
-        events=transformed(linear, scales),
-        scales=scales,
-        controls={marker: transformed(events, scales) for marker, events in controls.items()},
-    )
-
-
-def thinned(piece: pd.DataFrame, tree: GatingTree, *, samples: int) -> pd.DataFrame:
-    """As many events of a sample as are pooled beside those of the others, and the columns that the tree and its substitutes need.
-
-    Which events is decided by their values alone: neither the order of the file nor chance nor another sample plays a part. What is
-    thinned already stays as it is.
-    """
-    number = min(EVENTS_OF_SAMPLE, EVENTS_OF_BATCH // max(samples, 1))
-    wanted = {*tree.markers, *SUBSTITUTES.values()}
-    own: pd.DataFrame = piece[sorted(name for name in piece.columns if name in wanted)]
-    if len(own) <= number or own.empty:
-        return own
-    drawn = np.sort(np.argsort(hash_pandas_object(own, index=False).to_numpy(), kind="stable")[:number])
-    return own.iloc[drawn]
 
 
 # ---- finding ---------------------------------------------------------------------------------------------------------
@@ -297,7 +227,9 @@ class _Finder:
         dim: Cut | None = None
         for name in self._wider(parent):
             values = self.pool.events.loc[self.members[name], column].to_numpy(np.float64)
-            cut = two_modes(values, lowest=True, above=mirrored(values, middle))
+            # ions are counted: what lies below zero was made by blurring counts of none, and has no mirror image
+            above = -np.inf if _counts_ions(scale) else mirrored(values, middle)
+            cut = two_modes(values, lowest=True, above=above)
             if np.isfinite(cut.value):
                 told = cut if name == parent else replace(cut, note=f"found among the events of {name}")
                 if cut.low_mode <= zero:

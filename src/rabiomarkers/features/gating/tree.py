@@ -130,8 +130,8 @@ def _check_gate(name: str, rule: yaml.Node, faults: _Faults) -> None:
 def _population(name: str, rule: Any, faults: _Faults) -> Population | None:
     where = f"populations.{name}"
     before = len(faults.problems)
-    if not NAME.fullmatch(name):
-        faults.add(where, f"the name {name!r}", "letters, digits and . _ -, a letter first", "rename it")
+    if not NAME.fullmatch(name) or name == ROOT:
+        faults.add(where, f"the name {name!r}", "letters, digits and . _ -, a letter first, and not root", "rename it")
     if not isinstance(rule, dict):
         faults.add(where, "no rule", "`parent` and `gate`", "write them")
         return None
@@ -146,9 +146,11 @@ def _population(name: str, rule: Any, faults: _Faults) -> Population | None:
     for marker, level in gate.items():
         if str(level) not in LEVELS:
             faults.add(f"{where}.gate.{marker}", f"the level {level!r}", f"one of {', '.join(LEVELS)}", "correct it")
-        elif (level == "singlet") != ("/" in str(marker)):
+        elif len(str(marker).split("/")) != (2 if level == "singlet" else 1):
             expected = "`singlet` of two scatter channels, written FSC-A/FSC-H"
             faults.add(f"{where}.gate.{marker}", f"{marker}: {level}", expected, "correct it")
+    if not isinstance(rule.get("frequency_of", ""), str):
+        faults.add(f"{where}.frequency_of", f"{rule['frequency_of']!r}", "the name of a population", "correct it")
     kind = rule.get("kind", "type")
     if kind not in KINDS:
         faults.add(f"{where}.kind", f"{kind!r}", f"one of {', '.join(KINDS)}", "correct it")
@@ -168,13 +170,13 @@ def _population(name: str, rule: Any, faults: _Faults) -> Population | None:
 
 def _check_ancestry(populations: Mapping[str, Population], told: Mapping[str, Any], faults: _Faults) -> None:
     known = {str(name) for name in told}
-    for name, population in populations.items():
+    for name, rule in told.items():
         for key in ("parent", "frequency_of"):
-            named = getattr(population, key)
-            if named != ROOT and named not in known:
-                faults.add(
-                    f"populations.{name}.{key}", f"{named!r}", "a population of this file, or root", "correct it"
-                )
+            named = rule.get(key) if isinstance(rule, dict) else None
+            if isinstance(named, str) and named != ROOT and named not in known:
+                expected = "a population of this file, or root"
+                faults.add(f"populations.{name}.{key}", f"{named!r}", expected, "correct it")
+    for name, population in populations.items():
         seen = [name]
         while (parent := populations.get(seen[-1])) is not None and parent.parent != ROOT:
             if parent.parent in seen:

@@ -74,8 +74,8 @@ def clone_panels(clones: pd.DataFrame, overlaps: pd.DataFrame, *, title: str) ->
         f"{plural(len(patients), 'patient')} with both samples{more}; share of the molecules, both axes logarithmic"
     )
     dressed(figure, title=title, detail=detail, height=180 + PANEL * rows)
-    figure.update_xaxes(type="log", nticks=4, tickfont={"size": 10}, title_font_size=11)
-    figure.update_yaxes(type="log", nticks=4, tickfont={"size": 10}, title_font_size=11)
+    figure.update_xaxes(type="log", nticks=4, tickformat=".2~%", tickfont={"size": 10}, title_font_size=11)
+    figure.update_yaxes(type="log", nticks=4, tickformat=".2~%", tickfont={"size": 10}, title_font_size=11)
     figure.update_xaxes(title_text="before", row=rows)
     figure.update_yaxes(title_text="after", col=1)
     figure.update_layout(margin={"t": 126})

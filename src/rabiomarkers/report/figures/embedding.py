@@ -25,7 +25,7 @@ def cell_map(embedding: pd.DataFrame, *, title: str) -> go.Figure | Message:
     sizes = embedding["cell_type"].value_counts()
     for at, name in enumerate(sorted(sizes.index)):
         own = embedding[embedding["cell_type"] == name]
-        figure.add_scattergl(
+        figure.add_scatter(
             x=own["x"].tolist(),
             y=own["y"].tolist(),
             mode="markers",
