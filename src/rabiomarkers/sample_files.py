@@ -16,7 +16,7 @@ from rabiomarkers.features.immune_context import read_profile
 from rabiomarkers.features.scoring.mean_scores import read_reference
 from rabiomarkers.ingest.abundance import read_abundance
 from rabiomarkers.ingest.blood_counts import read_blood_counts
-from rabiomarkers.ingest.cells import read_single_cells
+from rabiomarkers.ingest.cells import single_cells
 from rabiomarkers.ingest.controls import read_controls
 from rabiomarkers.ingest.cytometry import read_cytometry
 from rabiomarkers.ingest.expression import read_expression
@@ -125,7 +125,9 @@ def _expression(file: SampleFile, reading: Reading) -> object:
 
 
 def _cells(file: SampleFile, reading: Reading) -> object:
-    return read_single_cells(**_whole(file), aliases=_aliases(), ensembl=reading.gene_names)
+    for _ in single_cells(**_whole(file), aliases=_aliases(), ensembl=reading.gene_names):
+        break  # whatever is wrong with the file is told before its first sample
+    return None
 
 
 def _abundance(file: SampleFile, _: Reading) -> object:

@@ -3,7 +3,8 @@
 import gzip
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ import pandas as pd
 from scipy import sparse
 
 from rabiomarkers.files import Info, write_cells
-from rabiomarkers.ingest.annotated import check_hdf5, gene_names, open_annotated
+from rabiomarkers.ingest.annotated import check_hdf5, gene_names
+from rabiomarkers.ingest.cell_matrices import CellFile, CellMatrix, fault_of, in_memory, open_cells
 from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.gene_tables import GeneNames, gene_names_of, recognise
 from rabiomarkers.ingest.matrix import check_present
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 TENX_PARTS = (("matrix.mtx",), ("barcodes.tsv",), ("features.tsv", "genes.tsv"))
 TENX_KEYS = {"barcodes", "data", "indices", "indptr", "shape"}
+PATIENTS = ("patient_id", "donor_id", "patient", "donor", "subject_id", "subject")
+"""Columns of `.obs` that may say whose a cell is."""
 DAMAGED = (OSError, EOFError, KeyError, ValueError, IndexError, TypeError, zlib.error, gzip.BadGzipFile)
 
 
@@ -35,7 +39,19 @@ def read_single_cells(
     aliases: pd.Series,
     ensembl: GeneNames | None = None,
 ) -> dict[str, "AnnData"]:
-    """The raw counts of each sample's cells.
+    """The raw counts of each sample's cells, all in memory; as `single_cells`, which gives them one by one."""
+    return dict(single_cells(path, label=label, sample_ids=sample_ids, aliases=aliases, ensembl=ensembl))
+
+
+def single_cells(
+    path: Path,
+    *,
+    label: str,
+    sample_ids: Sequence[str],
+    aliases: pd.Series,
+    ensembl: GeneNames | None = None,
+) -> Iterator[tuple[str, "AnnData"]]:
+    """The raw counts of each sample's cells, one sample at a time: of an `.h5ad` of many, no more than one is in memory.
 
     Parameters
     ----------
@@ -51,33 +67,32 @@ def read_single_cells(
     ensembl
         Ensembl gene id -> symbol (`gene_tables`). An id that it does not know stays a gene under that id.
 
-    Returns
-    -------
-    By sample id: cells x genes, CSR float32, genes sorted and each once (the counts of one gene are summed), `.obs` without
+    Yields
+    ------
+    Sample id and cells x genes, CSR float32, genes sorted and each once (the counts of one gene are summed), `.obs` without
     columns, `.uns["passport"]`.
 
     Raises
     ------
     InputError
-        Every problem of the file.
+        Every problem of the file, before the first sample.
     """
     from anndata import AnnData  # takes a second to load: only when a cell matrix is read
 
     findings = Findings(label)
-    data = _open(path, findings)
-    counts, var = _raw_counts(data, findings)
-    rows = _rows(data.obs, sample_ids, findings)
-    genes, facts = recognise(gene_names(var), aliases, findings, gene_names=ensembl)
-    findings.raise_if_any()
-    summed = sparse.csr_matrix(counts @ genes.indicator().T, dtype=np.float32)
-    summed.sort_indices()
-    pieces = {}
-    for sample in sample_ids:
-        obs = pd.DataFrame(index=pd.Index(data.obs_names[rows[sample]].astype(str), name=None))
-        piece = AnnData(X=summed[rows[sample]], obs=obs, var=pd.DataFrame(index=genes.symbols))
-        piece.uns["passport"] = {"scale": "counts", "declared": "sc_counts", "cells": piece.n_obs} | facts
-        pieces[sample] = piece
-    return pieces
+    with _open(path, findings) as data:
+        counts = _raw_counts(data, findings)
+        rows = _rows(data.obs, sample_ids, findings)
+        genes, facts = recognise(gene_names(counts.var), aliases, findings, gene_names=ensembl)
+        findings.raise_if_any()
+        indicator = sparse.csr_matrix(genes.indicator().T, dtype=np.float32)
+        for sample in sample_ids:
+            summed = sparse.csr_matrix(counts.rows(rows[sample]) @ indicator, dtype=np.float32)
+            summed.sort_indices()
+            obs = pd.DataFrame(index=pd.Index(data.obs.index[rows[sample]].astype(str), name=None))
+            piece = AnnData(X=summed, obs=obs, var=pd.DataFrame(index=genes.symbols))
+            piece.uns["passport"] = {"scale": "counts", "declared": "sc_counts", "cells": piece.n_obs} | facts
+            yield sample, piece
 
 
 def split_cells(inputs: Mapping[str, Path], out: Path, *, label: str, sample_ids: list[str]) -> Info:
@@ -85,24 +100,32 @@ def split_cells(inputs: Mapping[str, Path], out: Path, *, label: str, sample_ids
 
     Further inputs: `ensembl` (the table of gene ids that ships) or `gene_names` (the study's own).
     """
-    pieces = read_single_cells(
+    cells: dict[str, int] = {}
+    passport: Info = {}
+    for sample, piece in single_cells(
         inputs["matrix"],
         label=label,
         sample_ids=sample_ids,
         aliases=load_aliases(inputs["aliases"]),
         ensembl=gene_names_of(inputs),
-    )
-    for sample, piece in pieces.items():
+    ):
         write_cells(piece, out / f"{sample}.h5ad")
-    passport = pieces[sample_ids[0]].uns["passport"]
-    return dict(passport) | {"cells": {sample: piece.n_obs for sample, piece in pieces.items()}}
+        cells[sample] = piece.n_obs
+        passport = passport or dict(piece.uns["passport"])
+    return passport | {"cells": cells}
 
 
-def _open(path: Path, findings: Findings) -> Any:
+@contextmanager
+def _open(path: Path, findings: Findings) -> Iterator[CellFile]:
     if path.is_dir():
-        return _tenx_folder(path, findings)
+        yield in_memory(_tenx_folder(path, findings))
+        return
     check_hdf5(path, findings.file)
-    return _tenx_file(path, findings) if _is_tenx(path, findings) else open_annotated(path, findings.file)
+    if _is_tenx(path, findings):
+        yield in_memory(_tenx_file(path, findings))
+        return
+    with open_cells(path, findings) as data:
+        yield data
 
 
 def _is_tenx(path: Path, findings: Findings) -> bool:
@@ -148,35 +171,18 @@ def _tenx_folder(path: Path, findings: Findings) -> Any:
             findings.fail("a damaged 10x matrix folder", "complete matrix, barcodes and features", "copy it again")
 
 
-def _raw_counts(data: Any, findings: Findings) -> tuple[sparse.csr_matrix, pd.DataFrame]:
-    """The first matrix that holds whole numbers, with its genes."""
-    candidates: list[tuple[str, Any, pd.DataFrame]] = [(".X", data.X, data.var)]
-    if "counts" in data.layers:
-        candidates.append((".layers['counts']", data.layers["counts"], data.var))
-    if data.raw is not None:
-        candidates.append((".raw", data.raw.X, data.raw.var))
-    matrices = [(name, sparse.csr_matrix(values), var) for name, values, var in candidates if values is not None]
-    faults = [_fault(matrix) for _, matrix, _ in matrices]
-    if "" not in faults:
-        told = "; ".join(f"{name} holds {fault}" for (name, _, _), fault in zip(matrices, faults, strict=True))
+def _raw_counts(data: CellFile, findings: Findings) -> CellMatrix:
+    """The first matrix that holds whole numbers."""
+    faults = []
+    for matrix in data.matrices:
+        fault = fault_of(matrix)
+        if not fault:
+            break
+        faults.append(f"{matrix.name} holds {fault}")
+    else:
         remedy = "store the raw counts in .X or in the layer `counts`, before normalisation and logarithm"
-        findings.fail(told or "no matrix", "raw counts: whole numbers", remedy)
-    _, matrix, var = matrices[faults.index("")]
-    return matrix, var
-
-
-def _fault(matrix: sparse.csr_matrix) -> str:
-    """What keeps the matrix from being counts; empty where nothing does."""
-    values = matrix.data
-    if not np.isfinite(values).all():
-        return "values that are not finite"
-    if (values < 0).any():
-        return "negative values"
-    fractional = values != np.floor(values)
-    if fractional.any():
-        log = ", so probably log-normalised" if values.max() < 20 else ""
-        return f"values that are not whole ({fractional.mean():.0%} of those above 0, largest {values.max():.4g}{log})"
-    return ""
+        findings.fail("; ".join(faults) or "no matrix", "raw counts: whole numbers", remedy)
+    return matrix
 
 
 def _rows(obs: pd.DataFrame, sample_ids: Sequence[str], findings: Findings) -> dict[str, np.ndarray[Any, Any]]:
@@ -195,6 +201,7 @@ def _rows(obs: pd.DataFrame, sample_ids: Sequence[str], findings: Findings) -> d
             "add it, or give each sample a file of its own",
         )
         return {}
+    _check_patients(obs, rows, findings)
     for sample, positions in rows.items():
         barcodes = obs.index[positions]
         if barcodes.has_duplicates:
@@ -208,3 +215,18 @@ def _rows(obs: pd.DataFrame, sample_ids: Sequence[str], findings: Findings) -> d
         if not len(positions) and "sample_id" not in obs.columns:
             findings.add("no cells", "at least one cell", "check that the file is the right one", column=sample)
     return rows
+
+
+def _check_patients(obs: pd.DataFrame, rows: Mapping[str, np.ndarray[Any, Any]], findings: Findings) -> None:
+    """Note samples that hold cells of several patients, as far as the file knows them."""
+    for column in (name for name in PATIENTS if name in obs.columns):
+        owner = obs[column].astype("object")
+        for sample, positions in rows.items():
+            known = sorted({str(name) for name in owner.iloc[positions].dropna()})
+            if len(known) > 1:
+                findings.add(
+                    f"cells of {len(known)} patients by .obs[{column!r}]: {named(known)}",
+                    "cells of one patient under one sample id",
+                    "correct .obs['sample_id'], or demultiplex the cells first",
+                    column=sample,
+                )

@@ -241,8 +241,10 @@ class _Finder:
         one = beyond_negative(own)
         if np.isfinite(one.value) and one.low_mode > zero:
             return below_positive(own)
-        # of ions so few are counted by chance, and where most events have none the mode has no width to judge by
-        return replace(one, value=max(one.value, _near_zero(scale))) if _counts_ions(scale) else one
+        if scale.kind == "linear" or one.method == "none":
+            return one
+        # where most events have the lowest value of all, as counts of no ion, the mode has no width to judge by
+        return replace(one, value=max(one.value, _near_zero(scale)))
 
     def _enough(self, parent: str, column: str) -> NDArray[np.float64]:
         """The events of the population, or of the nearest wider one that has enough of them."""

@@ -26,6 +26,8 @@ def read_gates(path: Path) -> pd.DataFrame:
             [_problem(path, 1, None, f"no column {name}", "all columns of a gates.csv") for name in absent]
         )
     problems = []
+    for at in told.index[told.duplicated(list(GATES.key))]:
+        problems.append(_problem(path, int(at) + 2, None, "a border for the second time", "each border once"))
     numbers = {}
     for name in ("cut", "separation", "events"):
         numbers[name] = pd.to_numeric(told[name].where(told[name] != ""), errors="coerce")

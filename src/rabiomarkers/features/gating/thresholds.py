@@ -98,6 +98,8 @@ def beyond_negative(values: Values) -> Cut:
     known = np.sort(values[np.isfinite(values)])
     if len(known) < FEWEST:
         return absent(len(known), f"{len(known)} events, {FEWEST} are needed")
+    if known[0] == known[-1]:
+        return absent(len(known), "every event has the same value")
     mode = main_mode(known)
     left = known[known <= mode]
     spread = float(np.sqrt(np.mean((left - mode) ** 2)))
@@ -117,13 +119,15 @@ def below_positive(values: Values) -> Cut:
     known = np.sort(values[np.isfinite(values)])
     if len(known) < FEWEST:
         return absent(len(known), f"{len(known)} events, {FEWEST} are needed")
-    mirrored = beyond_negative(-known)
+    turned = beyond_negative(-known)
+    if turned.method == "none":
+        return turned
     return Cut(
-        value=-mirrored.value,
+        value=-turned.value,
         method="tail",
         separation=np.nan,
         low_mode=np.nan,
-        high_mode=-mirrored.low_mode,
+        high_mode=-turned.low_mode,
         events=len(known),
         note="one mode, far above zero: nearly all events are positive",
     )

@@ -125,4 +125,4 @@ def transformed(events: pd.DataFrame, scales: Mapping[str, Transform]) -> pd.Dat
         for name, scale in scales.items()
         if name in events.columns
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, index=events.index)
