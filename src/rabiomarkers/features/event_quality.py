@@ -10,7 +10,7 @@ from rabiomarkers.tables.samples import SAMPLE_QC
 
 SINGLETS, LIVE, LEUKOCYTE = "singlets", "live", "leukocyte"
 TIME_BINS = 20
-DRIFT = 1.0  # of the run's interquartile range, within which the median of a span stays if the stream does
+DRIFT = 1.0  # of the usual interquartile range of a span, within which its median stays if the stream does
 DRIFTING = 0.1  # largest share of such spans
 EVENTS_OF_BIN = 50
 EDGE, EDGE_OF_MARKER = 0.999, 0.95  # of the range; compensation takes something off the top of a marker
@@ -29,8 +29,8 @@ def cytometry_quality(
 
     `events` of the file, `events_clean` (living single leukocytes; decides), `singlet_share`, `viability` (of single events;
     decides where the panel has a dye), `time_drift` (share of 20 spans of as many events each in which the median of the worst
-    channel leaves the run's by more than an interquartile range; decides) and `margin_events` (share at the top of the range, or of
-    scatter at the bottom, in the worst channel; decides). The worst channel is named in the unit.
+    channel leaves the others' by more than an interquartile range; decides) and `margin_events` (share at the top of the range, or
+    of scatter at the bottom, in the worst channel; decides). The worst channel is named in the unit.
     """
     members, remarks = membership.members, membership.remarks
     clean = next((members[name] for name in (LEUKOCYTE, LIVE, SINGLETS) if name in members), None)
@@ -40,17 +40,20 @@ def cytometry_quality(
         ("events_clean", number, "events", f">= {minimum_events}", number >= minimum_events),
     ]
     if SINGLETS in members and SINGLETS not in remarks:
-        rows.append(("singlet_share", float(members[SINGLETS].mean()), "fraction", "", True))
+        share = float(members[SINGLETS].mean()) if len(piece) else np.nan
+        rows.append(("singlet_share", share, "fraction", "", True))
     if LIVE in members and LIVE not in remarks:
         single = int(members[SINGLETS].sum()) if SINGLETS in members else len(piece)
         viable = float(members[LIVE].sum() / single) if single else np.nan
         rows.append(("viability", viable, "fraction", f">= {minimum_viability:g}", viable >= minimum_viability))
     drift, channel = _worst(_drifts(piece))
     if channel:
-        rows.append(("time_drift", drift, f"fraction of spans, {channel}", f"<= {DRIFTING:g}", drift <= DRIFTING))
+        rows.append(
+            ("time_drift", drift, _unit("fraction of spans", drift, channel), f"<= {DRIFTING:g}", drift <= DRIFTING)
+        )
     margin, channel = _worst(_margins(piece))
     if channel:
-        rows.append(("margin_events", margin, f"fraction, {channel}", f"<= {MARGIN:g}", margin <= MARGIN))
+        rows.append(("margin_events", margin, _unit("fraction", margin, channel), f"<= {MARGIN:g}", margin <= MARGIN))
     return SAMPLE_QC.check(pd.DataFrame(rows, columns=list(SAMPLE_QC.columns)))
 
 
@@ -58,8 +61,15 @@ def _worst(told: Iterator[tuple[float, str]]) -> tuple[float, str]:
     return max(told, default=(np.nan, ""), key=lambda pair: (pair[0], pair[1]))
 
 
+def _unit(unit: str, share: float, channel: str) -> str:
+    return f"{unit}, {channel}" if share > 0 else unit
+
+
 def _drifts(piece: pd.DataFrame) -> Iterator[tuple[float, str]]:
-    """Of each channel the share of spans whose median leaves the run's."""
+    """Of each channel the share of spans whose median leaves that of the others.
+
+    The spread is that within spans: were it the run's, a stream that moved for long would widen it and hide.
+    """
     channels = piece.attrs["passport"]["channels"]
     if "Time" not in piece.columns or len(piece) < TIME_BINS * EVENTS_OF_BIN:
         return
@@ -69,11 +79,11 @@ def _drifts(piece: pd.DataFrame) -> Iterator[tuple[float, str]]:
     for name, told in channels.items():
         if told["kind"] not in ("marker", "scatter"):
             continue
-        values = piece[name].to_numpy(np.float64)[order]
-        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-        if high > low:
-            spans = np.array([np.median(span) for span in np.array_split(values, TIME_BINS)])
-            yield float((np.abs(spans - middle) > DRIFT * (high - low)).mean()), name
+        spans = np.array_split(piece[name].to_numpy(np.float64)[order], TIME_BINS)
+        low, middle, high = np.array([np.quantile(span, [0.25, 0.5, 0.75]) for span in spans]).T
+        spread = float(np.median(high - low))
+        if spread > 0:
+            yield float((np.abs(middle - np.median(middle)) > DRIFT * spread).mean()), name
 
 
 def _margins(piece: pd.DataFrame) -> Iterator[tuple[float, str]]:

@@ -15,8 +15,8 @@ def tree():
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory):
-    """Six tubes of 5 000 events."""
-    return simulated_batch(tmp_path_factory.mktemp("flow"))
+    """Four tubes of 5 000 events."""
+    return simulated_batch(tmp_path_factory.mktemp("flow"), patients=2)
 
 
 @pytest.fixture(scope="session")

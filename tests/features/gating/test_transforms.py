@@ -106,6 +106,12 @@ def test_what_is_no_scale_is_refused(told):
         parse(told)
 
 
+@pytest.mark.parametrize("kind", ["logicle", "asinh", "linear"])
+def test_what_was_not_measured_stays_absent(kind):
+    told = Transform(kind=kind, top=TOP).apply(np.array([np.nan, 100.0]))
+    assert np.isnan(told).tolist() == [True, False]
+
+
 def test_only_columns_with_a_scale_are_kept():
     events = pd.DataFrame({"CD3": [0.0, 5.0], "Time": [1.0, 2.0]})
     told = transformed(events, {"CD3": Transform(kind="asinh"), "CD4": Transform(kind="asinh")})

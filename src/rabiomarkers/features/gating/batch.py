@@ -278,7 +278,7 @@ class _Finder:
 def _frozen_cuts(frozen: pd.DataFrame) -> dict[Border, Cut]:
     """The borders of an earlier run that were found."""
     cuts: dict[Border, Cut] = {}
-    for row in frozen.dropna(subset="cut").to_dict(orient="records"):
+    for row in frozen.to_dict(orient="records"):
         told = replace(absent(int(row["events"]), "" if pd.isna(row["note"]) else str(row["note"])), method="frozen")
         key = (str(row["parent"]), str(row["marker"]), str(row["level"]))
         cuts[key] = replace(told, value=float(row["cut"]), separation=float(row["separation"]))

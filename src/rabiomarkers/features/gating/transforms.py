@@ -54,8 +54,9 @@ class Transform:
         """The values on this scale, the same shape."""
         match self.kind:
             case "logicle":
-                scaled = logicle(np.ascontiguousarray(values, dtype=np.float64), None, self.top, DECADES, self.width, 0)
-                return np.asarray(scaled, dtype=np.float64)
+                own = np.ascontiguousarray(values, dtype=np.float64)
+                scaled = logicle(own, None, self.top, DECADES, self.width, 0)
+                return np.where(np.isfinite(own), scaled, np.nan)  # the library makes a number of what is none
             case "asinh":
                 return np.asarray(np.arcsinh(np.asarray(values, dtype=np.float64) / self.cofactor))
         return np.asarray(values, dtype=np.float64) / self.top
