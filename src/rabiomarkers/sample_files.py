@@ -105,10 +105,6 @@ def _ensembl() -> "pd.Series[str]":
     return load_ensembl(config_path("signatures/ensembl_genes.csv"))
 
 
-def _beside(file: SampleFile, *columns: str) -> dict[str, Path | None]:
-    return {column: file.companions.get(column) for column in columns}
-
-
 def _whole(file: SampleFile) -> dict[str, Any]:
     return {"path": file.path, "label": file.label, "sample_ids": file.sample_ids}
 
@@ -131,14 +127,23 @@ def _cells(file: SampleFile, reading: Reading) -> object:
 
 
 def _abundance(file: SampleFile, _: Reading) -> object:
-    return read_abundance(**_whole(file), assay=file.assay, **_beside(file, "taxonomy", "tree"))
+    return read_abundance(
+        **_whole(file),
+        assay=file.assay,
+        taxonomy=file.companions.get("taxonomy"),
+        tree=file.companions.get("tree"),
+    )
 
 
 def _events(file: SampleFile, _: Reading) -> object:
     """Events, and the strategy or tree that the sheet names for them: the problems of both."""
     problems = _problems(
         lambda: read_cytometry(
-            **_whole(file), assay=file.assay, synonyms=_synonyms(), **_beside(file, "panel", "compensation")
+            **_whole(file),
+            assay=file.assay,
+            synonyms=_synonyms(),
+            panel=file.companions.get("panel"),
+            compensation=file.companions.get("compensation"),
         )
     )
     if (gating := file.companions.get("gating")) is not None:

@@ -88,7 +88,7 @@ def study(tmp_path):
             "positions": MARKER_POSITIONS.empty(),
             "features": SAMPLE_FEATURES.check(
                 pd.DataFrame(
-                    [("fraction_T_cell", share, "fraction", "gates", 1.0, True, None)],
+                    [("gated_fraction_T_cell", share, "fraction", "gates", 1.0, True, None)],
                     columns=list(SAMPLE_FEATURES.columns),
                 )
             ),

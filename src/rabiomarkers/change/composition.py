@@ -142,7 +142,7 @@ def composition_step(
         As in `composition_table`. A balance is told of each composition that has any of its parts, or, if none has, of all.
     """
     sheet = SAMPLES.check(read_table(inputs["samples"]))
-    gated = {tuple(name.rsplit(":", 1)): table for name, table in _named(inputs, PARTS).items()}
+    gated = {(name.rpartition(":")[0], name.rpartition(":")[2]): table for name, table in _named(inputs, PARTS).items()}
     wholes = [
         *cell_wholes(_named(inputs, CELLS), sheet),
         *gated_wholes(gated, sheet),

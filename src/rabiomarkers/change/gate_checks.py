@@ -114,7 +114,7 @@ def _row(
     }
     if len(usable) < FEWEST:
         return row | {"verdict": NOT_JUDGED, "note": f"{len(usable)} pairs, {FEWEST} are needed"}
-    direction = np.sign(row["fraction_change"])
+    direction = float(np.sign(usable["fraction"].median()))
     moved = {name: int((np.sign(usable[name]) == direction).sum()) for name in ("background", "own")}
     needed = len(usable) - len(usable) // EXCEPTIONS
     far = {
@@ -129,6 +129,7 @@ def _row(
     }
 
 
+_NUMBERS = ("cut", "positive", "background", "background_spread")
 _COLUMNS = ("fraction", "own", "background", "spread", "distance")
 
 
@@ -139,14 +140,15 @@ def _change(
     nothing = (np.nan,) * 5
     if before not in told.index or after not in told.index or population not in shares.index:
         return nothing
-    first, second = told.loc[before], told.loc[after]
-    fraction = float(shares.loc[population].get(after, np.nan)) - float(shares.loc[population].get(before, np.nan))
-    distance = max(float(first["positive"]), float(second["positive"])) - float(first["cut"])
+    first, second = (told.loc[name, list(_NUMBERS)].astype("float64").to_dict() for name in (before, after))
+    own = shares.loc[population].astype("float64").to_dict()
+    fraction = own.get(after, np.nan) - own.get(before, np.nan)
+    distance = max(first["positive"], second["positive"]) - first["cut"]
     return (
         fraction,
-        float(second["positive"]) - float(first["positive"]),
-        float(second["background"]) - float(first["background"]),
-        float(first["background_spread"]),
+        second["positive"] - first["positive"],
+        second["background"] - first["background"],
+        first["background_spread"],
         distance,
     )
 

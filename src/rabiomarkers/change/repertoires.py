@@ -38,7 +38,7 @@ type Counts = NDArray[np.int64]
 
 def morisita_horn(before: Counts, after: Counts) -> float:
     """Morisita and Horn's overlap of two repertoires over the same clones, 0 (none shared) to 1; NaN where one is empty."""
-    first, second = before / max(before.sum(), 1), after / max(after.sum(), 1)
+    first, second = before / max(int(before.sum()), 1), after / max(int(after.sum()), 1)
     squares = float((first**2).sum() + (second**2).sum())
     return 2 * float((first * second).sum()) / squares if before.sum() and after.sum() else np.nan
 
@@ -167,8 +167,8 @@ def repertoire_step(inputs: Mapping[str, Path], out: Path, *, contrast: Sequence
             continue
         pair = [read_table(pieces[str(ids[time])]) for time in contrast]
         told, moved = compare_repertoires(*pair)
-        overlaps.append(told.assign(compartment=compartment, patient_id=patient))
-        clones.append(moved.assign(compartment=compartment, patient_id=patient))
+        overlaps.append(told.assign(compartment=str(compartment), patient_id=str(patient)))
+        clones.append(moved.assign(compartment=str(compartment), patient_id=str(patient)))
     write_table(_stacked(overlaps, OVERLAPS), out / "overlaps.parquet")
     write_table(_stacked([part for part in clones if len(part)], CLONES), out / "clones.parquet")
     return {"patients": len(overlaps)}

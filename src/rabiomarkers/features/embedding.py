@@ -13,7 +13,7 @@ import random
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def embed(cells: "AnnData", *, harmony: bool = False, seed: int = 1) -> pd.DataF
     counts = csr_matrix(cells.X)
     totals = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
     shown = csr_matrix(counts[:, most_variable(counts, totals, VARIABLE_GENES)])
-    map_of = AnnData(log_levels(shown, totals), obs=cells.obs.reset_index(drop=True).set_axis(cells.obs_names))
+    map_of = AnnData(log_levels(shown, totals), obs=_obs(cells))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what other libraries say about themselves
         sc.pp.scale(map_of, max_value=10)
@@ -70,9 +70,15 @@ def embed(cells: "AnnData", *, harmony: bool = False, seed: int = 1) -> pd.DataF
             map_of, n_neighbors=NEIGHBOURS, use_rep=basis, method="gauss", transformer="sklearn", random_state=seed
         )
         sc.tl.leiden(map_of, resolution=RESOLUTION, flavor="igraph", n_iterations=2, directed=False, random_state=seed)
-    places = _layout(map_of.obsp["distances"], map_of.obsm[basis], seed)
+    places = _layout(map_of.obsp["distances"], np.asarray(map_of.obsm[basis], dtype=np.float64), seed)
     clusters = map_of.obs["leiden"].astype(str).to_numpy()
     return pd.DataFrame({"x": places[:, 0].round(3), "y": places[:, 1].round(3), "cluster": clusters})
+
+
+def _obs(cells: Any) -> pd.DataFrame:
+    """What is known of the cells (typed loosely: AnnData's own types admit lazy frames)."""
+    frame: pd.DataFrame = cells.obs
+    return frame
 
 
 def _layout(distances: csr_matrix, components: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
@@ -137,7 +143,7 @@ def _some(piece: Path, calls: Path, row: object, number: int, seed: int) -> "Ann
     at = np.sort(rng.permutation(len(single))[:number])
     chosen = single.iloc[at]
     cells = read_cells(piece)[chosen["barcode"].to_list()].copy()
-    cells.obs = cells.obs.assign(
+    cells.obs = _obs(cells).assign(
         sample_id=row.sample_id,  # type: ignore[attr-defined]
         batch=row.batch,  # type: ignore[attr-defined]
         lineage=chosen["lineage"].to_numpy(),
@@ -153,5 +159,6 @@ def _map(parts: "list[AnnData]", compartment: str, *, harmony: bool, seed: int) 
         return EMBEDDING.empty()
     cells = anndata.concat(parts, join="inner", index_unique="-", keys=[str(at) for at in range(len(parts))])
     places = embed(cells, harmony=harmony, seed=seed)
-    told = cells.obs[["sample_id", "lineage", "cell_type"]].reset_index(drop=True).astype("str")
-    return pd.concat([told, places], axis="columns").assign(compartment=compartment)
+    told = _obs(cells)[["sample_id", "lineage", "cell_type"]].reset_index(drop=True).astype("str")
+    joined: pd.DataFrame = pd.concat([told, places], axis="columns").assign(compartment=compartment)
+    return joined

@@ -102,11 +102,11 @@ def gated_step(inputs: Mapping[str, Path], out: Path, *, material: Material) -> 
     counts = _counts(inputs, sheet)
     whose = sheet.set_index(["sample_id", "assay"])[["patient_id", "timepoint", "batch"]]
     for sample, assay in found["populations"] if counts else ():
-        patient, timepoint, _ = whose.loc[(sample, assay)]
+        own = whose.loc[[(sample, assay)]].iloc[0]
         populations, features = found["populations"][sample, assay], found["features"][sample, assay]
-        count = counts.get((str(patient), str(timepoint)))
+        count = counts.get((str(own["patient_id"]), str(own["timepoint"])))
         populations["cells_per_ul"] = cells_per_microlitre(populations, count, material=material)[0]
-        shares = features[features["feature"].str.startswith("fraction_")]
+        shares = features[features["feature"].str.startswith("gated_fraction_")]
         depends = bool(shares["cohort_dependent"].any())
         more = absolute_features(populations, count, material=material, cohort_dependent=depends)
         write_table(more, out / f"absolute.{sample}.{assay}.parquet")

@@ -80,18 +80,25 @@ def open_cells(path: Path, findings: Findings) -> Iterator[CellFile]:
         The file is damaged or of another kind.
     """
     with damage_told(findings.file), h5py.File(path) as file:
-        from anndata.io import read_elem  # takes a second to load
-
-        obs, var = read_elem(file["obs"]), read_elem(file["var"])
+        obs, var = _frame(file["obs"]), _frame(file["var"])
         candidates = [(".X", "X", var), (".layers['counts']", "layers/counts", var)]
         if "raw" in file and "var" in file["raw"]:
-            candidates.append((".raw", "raw/X", read_elem(file["raw/var"])))
+            candidates.append((".raw", "raw/X", _frame(file["raw/var"])))
         matrices = tuple(
             CellMatrix(name=name, values=_matrix(file[key]), var=genes)
             for name, key, genes in candidates
             if key in file
         )
         yield CellFile(obs=obs, matrices=matrices)
+
+
+def _frame(element: h5py.Group) -> pd.DataFrame:
+    from anndata.io import read_elem  # takes a second to load
+
+    found = read_elem(element)
+    if not isinstance(found, pd.DataFrame):
+        raise TypeError("a table of cells or genes is none")
+    return found
 
 
 def _matrix(element: h5py.Group | h5py.Dataset) -> Any:

@@ -150,7 +150,7 @@ def _counts(
             continue
         wrong = mine & ~((numbers >= 0) & np.isfinite(numbers) & (numbers % 1 == 0))
         findings.add_cells(
-            [(int(line), name, repr(cell) if cell else "an empty cell") for line, cell in cells[wrong].items()],
+            [(int(str(line)), name, repr(cell) if cell else "an empty cell") for line, cell in cells[wrong].items()],
             "a whole number, zero or more",
             "correct the count",
         )
@@ -165,7 +165,7 @@ def _check_sequences(rows: pd.DataFrame, clone_by: CloneBy, findings: Findings) 
     odd = written[~written.map(lambda text: bool(SEQUENCE[clone_by].fullmatch(text)))]
     kind = "amino acids" if clone_by == "aa" else "nucleotides"
     findings.add_cells(
-        [(int(line), "junction", repr(text[:30])) for line, text in odd.items()],
+        [(int(str(line)), "junction", repr(text[:30])) for line, text in odd.items()],
         f"{kind} in one-letter code",
         "correct the cell",
     )

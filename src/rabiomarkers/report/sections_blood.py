@@ -59,12 +59,13 @@ def cytometry_section(data: ReportData) -> Section | None:
     blocks: list[Block] = [Prose(text=CYTOMETRY)]
     blocks += _warnings(data)
     blocks += _pairs(data)
-    for assay, rows in data.populations.groupby("assay", sort=True):
-        blocks.append(_population_table(rows, str(assay), data))
-        blocks += _dropped(rows, str(assay))
-    for (batch, assay), rows in data.densities.groupby(["batch", "assay"], sort=True):
+    for name, rows in data.populations.groupby("assay", sort=True):
+        blocks.append(_population_table(rows, str(name), data))
+        blocks += _dropped(rows, str(name))
+    for (batch, kind), rows in data.densities.groupby(["batch", "assay"], sort=True):
+        assay = str(kind)
         own = data.gates[(data.gates["batch"] == batch) & (data.gates["assay"] == assay)]
-        title = f"Borders of {batch}, {ASSAYS.get(str(assay), assay)}"
+        title = f"Borders of {batch}, {ASSAYS.get(assay, assay)}"
         blocks.append(
             Picture(name=f"gates-{_slug(batch)}-{assay}", caption=BORDERS, content=gate_panels(rows, own, title=title))
         )
@@ -203,7 +204,7 @@ def _dropped(rows: pd.DataFrame, assay: str) -> Iterator[Block]:
     yield Grid(
         caption=f"Populations left out ({ASSAYS.get(assay, assay)}): {len(reasons)}",
         columns=("population", "samples", "why"),
-        rows=[(two_lines(str(name), part(str(name))), whole(counted[name]), why) for name, why in reasons.items()],
+        rows=[(two_lines(str(name), part(str(name))), whole(counted[str(name)]), why) for name, why in reasons.items()],
         collapsed=True,
     )
 

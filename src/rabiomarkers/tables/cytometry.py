@@ -117,7 +117,7 @@ GATE_CHECKS = Table(
     },
     key=("assay", "population", "marker"),
     may_be_empty=words("fraction_change position_change background_change background_spread same_direction note"),
-    allowed={"verdict": frozenset({"marker-driven", "not marker-driven", "not judged"})},
+    allowed={"verdict": ("marker-driven", "not marker-driven", "not judged")},
 )
 """Whether a population changed, or a marker that defines it."""
 
@@ -182,7 +182,7 @@ CLONES = Table(
     },
     key=("compartment", "patient_id", "locus", "clone"),
     may_be_empty=words("p_value q_value"),
-    allowed={"compartment": COMPARTMENTS, "direction": words("expanded contracted unchanged")},
+    allowed={"compartment": COMPARTMENTS, "direction": ("expanded", "contracted", "unchanged")},
 )
 """Clones that expanded or contracted, and the largest of those that did not."""
 
