@@ -1,5 +1,6 @@
 """FCS files: events on a linear scale, with what the file says of its channels and everything that can be wrong with it."""
 
+import io
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -128,16 +129,28 @@ def _open(path: Path, findings: Findings) -> Any:
             findings.fail("events that are not in list mode", "list mode ($MODE L)", "export it again as list mode")
         except FlowIOException as error:
             findings.fail(f"no readable events ({_reason(error)})", "a complete FCS file", remedy)
-        except (ValueError, KeyError, IndexError, TypeError, StructError, OSError, OverflowError, MemoryError) as error:
+        except (
+            ValueError,
+            KeyError,
+            IndexError,
+            TypeError,
+            StructError,
+            OSError,
+            EOFError,
+            OverflowError,
+            MemoryError,
+        ) as error:
             findings.fail(f"a damaged FCS file ({_reason(error)})", "a complete FCS file", remedy)
 
 
 def _tolerant(path: Path) -> Any:
     """Many instruments say one byte too many of where events end; whether the events are complete is checked against $TOT."""
+    content = io.BytesIO(path.read_bytes())  # a file that is given by name stays open where reading fails
     try:
-        return flowio.FlowData(path)
+        return flowio.FlowData(content)
     except FCSParsingError:
-        return flowio.FlowData(path, ignore_offset_error=True, ignore_offset_discrepancy=True)
+        content = io.BytesIO(path.read_bytes())
+        return flowio.FlowData(content, ignore_offset_error=True, ignore_offset_discrepancy=True)
 
 
 def _reason(error: BaseException) -> str:
