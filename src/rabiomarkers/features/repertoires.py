@@ -54,7 +54,7 @@ def diversity(counts: Counts) -> dict[str, float]:
         "clonality": 1 - float(pielou_e(counts)) if len(counts) > 1 else np.nan,
         "shannon": entropy,
         "hill_1": float(np.exp(entropy)),
-        "gini": float(gini_index(counts, method="rectangles")),
+        "gini": float(gini_index(counts, method="trapezoids")),
         "top10_share": float(np.sort(counts)[::-1][:LARGEST].sum() / counts.sum()),
         "richness": float(sobs(counts)),
     }
