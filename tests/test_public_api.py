@@ -26,12 +26,19 @@ def test_importing_the_package_takes_less_than_a_fifth_of_a_second():
 FUNCTIONS = [
     *(
         "choose_signatures",
+        "find_gates",
         "freeze_reference",
+        "gate_sample",
+        "load_gating_tree",
         "load_pairs",
         "load_rules",
         "load_signatures",
         "open_results",
         "open_study",
+        "population_table",
+        "read_cytometry",
+        "read_repertoire",
+        "repertoire_features",
         "run_study",
     ),
     *(

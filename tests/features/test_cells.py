@@ -15,6 +15,9 @@ from rabiomarkers.schema import config_path
 OPTIONS = {"minimum_genes": 50, "maximum_mitochondrial_percent": 20.0, "minimum_score_margin": 0.1, "seed": 1}
 
 
+LINEAGES = {"CD8_TEM": "T_cell", "Treg": "T_cell", "B_naive": "B_cell", UNASSIGNED: UNASSIGNED}
+
+
 def called_as(*types: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -23,6 +26,7 @@ def called_as(*types: str) -> pd.DataFrame:
             "mitochondrial_percent": 5.0,
             "kept": True,
             "doublet": False,
+            "lineage": [LINEAGES[name] for name in types],
             "cell_type": list(types),
         }
     )
@@ -35,7 +39,29 @@ def test_fractions_are_of_intact_single_cells_and_sum_to_one(tree):
     assert values["fraction_CD8_TEM"] == 0.5
     assert values["fraction_unassigned"] == 0.25
     assert values["fraction_MAIT"] == 0.0
-    assert values.filter(like="fraction_").sum() == pytest.approx(1)
+    assert values[[f"fraction_{name}" for name in (*tree.types, UNASSIGNED)]].sum() == pytest.approx(1)
+
+
+def test_a_lineage_is_counted_by_its_own_call_where_its_types_are_undecided(tree):
+    called = called_as("CD8_TEM", "Treg", "B_naive", UNASSIGNED, UNASSIGNED)
+    called.loc[3, "lineage"] = "T_cell"  # a T cell of an undecided type
+    features = cell_features(called, tree, pd.Index(tree.genes)).set_index("feature")
+    assert features.loc["fraction_T_cell", "value"] == 0.6
+    assert features.loc["fraction_B_cell", "value"] == 0.2
+    assert features.loc["fraction_monocyte", "value"] == 0.0
+    assert features.loc["fraction_unassigned", "value"] == 0.4
+    # platelet, neutrophil, .. are types themselves: one row each
+    lineages = {f"fraction_{name}" for name in set(tree.lineage.values()) - set(tree.types)}
+    assert lineages == {f"fraction_{name}" for name in ("T_cell", "B_cell", "NK", "monocyte", "DC")}
+    assert features.index.is_unique
+
+
+def test_a_lineage_none_of_whose_types_was_measured_has_no_share(tree):
+    own = {gene for name in tree.types if tree.lineage[name] == "B_cell" for gene in tree.own[name]}
+    genes = pd.Index([gene for gene in tree.genes if gene not in own])
+    row = cell_features(called_as("CD8_TEM"), tree, genes).set_index("feature").loc["fraction_B_cell"]
+    assert np.isnan(row["value"])
+    assert row["note"] == "none of the markers of this lineage's types was measured"
 
 
 @pytest.mark.parametrize("cells", [4, 400])
@@ -179,16 +205,44 @@ def test_the_step_writes_the_same_bytes_twice(make_cells, tmp_path):
     assert "barcode" in read_table(tmp_path / "one" / "cells.parquet").columns
 
 
-def test_the_simulated_trial_is_called_right(markers):
+def test_a_sample_is_called_the_same_whatever_other_samples_are_there(make_cells, tmp_path):
+    """Through the reader and the step: alone in its file, and in a file of three whose cells lie among its own."""
+    from anndata import concat
+
+    from rabiomarkers.ingest.cells import split_cells
+
+    made = {name: make_cells(cells=120, seed=seed) for seed, name in enumerate(("S1", "S2", "S3"), start=1)}
+    for name, cells in made.items():
+        cells.obs = pd.DataFrame({"sample_id": name}, index=[f"{name}-{barcode}" for barcode in cells.obs_names])
+    together = concat(list(made.values()))
+    mixed = together[np.random.default_rng(5).permutation(together.n_obs)].copy()
+    made["S2"].write_h5ad(tmp_path / "alone.h5ad")
+    mixed.write_h5ad(tmp_path / "three.h5ad")
+    told = {}
+    for file, samples in (("alone", ["S2"]), ("three", ["S1", "S2", "S3"])):
+        out = tmp_path / file
+        out.mkdir()
+        inputs = {"matrix": tmp_path / f"{file}.h5ad", "aliases": config_path("signatures/gene_aliases.csv")}
+        split_cells(inputs, out, label="cells", sample_ids=samples)
+        piece = {"sample": out / "S2.h5ad", "markers": config_path("markers/immune_markers.csv")}
+        cell_step(piece, out, minimum_cells=50, quality_limits="mad", **OPTIONS)
+        told[file] = {name: read_table(out / f"{name}.parquet") for name in ("features", "qc", "cells")}
+    for name in ("features", "qc", "cells"):
+        pd.testing.assert_frame_equal(told["alone"][name], told["three"][name], check_exact=True)
+
+
+def test_the_simulated_trial_is_called_right(markers, tree):
     from rabiomarkers.simulate.cells import blood_samples
     from rabiomarkers.simulate.design import design_trial
 
     design = design_trial(patients=1, seed=7)
     _, blood = next(iter(blood_samples(design, design.patients[0], cells=800)))
-    called = call_cells(blood.cells, markers, **OPTIONS | {"minimum_genes": 200}).merge(
-        blood.truth, on="barcode", suffixes=("", "_true")
-    )
+    found = call_cells(blood.cells, markers, mads=5.0, **OPTIONS | {"minimum_genes": 200})
+    called = found.merge(blood.truth, on="barcode", suffixes=("", "_true"))
     intact = called[called["kept"] & ~called["doublet"] & ~called["doublet_true"] & ~called["broken"]]
     assert intact["true_type"].nunique() >= 12
     assert (intact["cell_type"] == intact["true_type"]).mean() >= 0.95  # measured 0.99
+    assert (intact["lineage"] == intact["true_type"].map(tree.lineage)).mean() >= 0.98
     assert not called.loc[called["broken"], "kept"].any()
+    values = cell_features(found, tree, pd.Index(blood.cells.var_names)).set_index("feature")["value"]
+    assert max(abs(values[f"fraction_{name}"] - share) for name, share in blood.fractions().items()) < 0.02

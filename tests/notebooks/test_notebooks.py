@@ -16,6 +16,7 @@ def test_there_are_notebooks():
         "02_paired_change.ipynb",
         "03_response_models.ipynb",
         "04_tumour.ipynb",
+        "05_blood.ipynb",
     ]
 
 

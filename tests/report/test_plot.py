@@ -77,8 +77,8 @@ def test_a_part_of_a_name_leads_to_the_names_that_hold_it(results):
 
 def test_only_figures_are_offered():
     assert " ".join(dir(plot)) == (
-        "axes chain composition courses enrichment forest gene_heatmap interaction ledger null_distribution ordination "
-        "paired quality sensitivity spider survival swimmer volcano waterfall"
+        "axes cells chain clones composition courses enrichment forest gates gene_heatmap interaction ledger "
+        "null_distribution ordination paired quality sensitivity spider survival swimmer volcano waterfall"
     )
 
 

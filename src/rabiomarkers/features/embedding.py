@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import coo_array, csr_matrix
 
 from rabiomarkers.errors import CellError
 from rabiomarkers.features.cell_levels import log_levels, most_variable
@@ -86,6 +86,8 @@ def _layout(distances: csr_matrix, components: NDArray[np.float64], seed: int) -
     import igraph
 
     edges = distances.tocoo()
+    other = edges.row != edges.col  # of cells that are alike in every gene one may be its own neighbour
+    edges = coo_array((edges.data[other], (edges.row[other], edges.col[other])), shape=edges.shape)
     graph = igraph.Graph(n=distances.shape[0], edges=list(zip(edges.row.tolist(), edges.col.tolist(), strict=True)))
     start = components[:, :2] / max(float(np.abs(components[:, :2]).max()), 1e-12) * SPREAD
     igraph.set_random_number_generator(random.Random(seed))  # noqa: S311 - a layout, no secret

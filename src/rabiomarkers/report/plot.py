@@ -13,10 +13,13 @@ from rabiomarkers.errors import ResultsError
 from rabiomarkers.report.endpoint_tables import denominator, medians
 from rabiomarkers.report.figures.axes import Use, axis_points
 from rabiomarkers.report.figures.chain import chain_lines
+from rabiomarkers.report.figures.clones import clone_panels
 from rabiomarkers.report.figures.composition import composition_forest
 from rabiomarkers.report.figures.courses import course_lines
+from rabiomarkers.report.figures.embedding import cell_map
 from rabiomarkers.report.figures.enrichment import enrichment_points
 from rabiomarkers.report.figures.forest import forest as forest_figure
+from rabiomarkers.report.figures.gates import gate_panels
 from rabiomarkers.report.figures.gene_heatmap import gene_heatmap as heatmap_figure
 from rabiomarkers.report.figures.interaction import interaction_points
 from rabiomarkers.report.figures.ledger import ledger_map
@@ -38,11 +41,14 @@ from rabiomarkers.tables.table import TIERS
 
 __all__ = [
     "axes",
+    "cells",
     "chain",
+    "clones",
     "composition",
     "courses",
     "enrichment",
     "forest",
+    "gates",
     "gene_heatmap",
     "interaction",
     "ledger",
@@ -373,3 +379,35 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> ResultsError:
 
 def _contrast(results: Results) -> list[str]:
     return [str(name) for name in results.summary.get("contrast") or ("before", "after")]
+
+
+def gates(results: Results, *, batch: str | None = None, assay: str = "flow") -> go.Figure | Message:
+    """Where the markers of a batch are cut, with the events of each of its samples; `batch`: the first where none is named.
+
+    Raises
+    ------
+    ResultsError
+        No sample of this batch and assay was gated.
+    """
+    own = results.densities[results.densities["assay"] == assay]
+    known = sorted(own["batch"].unique())
+    chosen = batch if batch is not None else next(iter(known), None)
+    if chosen not in known:
+        raise ResultsError(f"No batch {chosen!r} was gated by {assay}; there are: {', '.join(known) or 'none'}.")
+    borders = results.gates[(results.gates["batch"] == chosen) & (results.gates["assay"] == assay)]
+    return gate_panels(own[own["batch"] == chosen], borders, title=f"Borders of {chosen}, {assay}")
+
+
+def clones(results: Results, *, compartment: str = "blood", locus: str = "TRB") -> go.Figure | Message:
+    """T-cell clones of each patient before and after, those that expanded or contracted in colour."""
+    overlaps, moved = (
+        table[(table["compartment"] == compartment) & (table["locus"] == locus)]
+        for table in (results.overlaps, results.clones)
+    )
+    return clone_panels(moved, overlaps, title=f"T-cell clones of {compartment}, {locus}")
+
+
+def cells(results: Results, *, compartment: str = "blood") -> go.Figure | Message:
+    """Some single cells of every sample laid out for the eye, in the colours of their types."""
+    drawn = results.embedding[results.embedding["compartment"] == compartment]
+    return cell_map(drawn, title=f"Single cells of {compartment}")
