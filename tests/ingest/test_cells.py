@@ -14,6 +14,7 @@ from scipy import sparse
 
 from rabiomarkers.errors import InputError
 from rabiomarkers.files import read_cells
+from rabiomarkers.ingest import cell_matrices
 from rabiomarkers.ingest.cells import read_single_cells, split_cells
 
 ALIASES = pd.Series({"RARRES3": "PLAAT4"}, name="gene")
@@ -185,3 +186,103 @@ def test_an_h5ad_whose_parts_lie_in_another_file_is_refused(write, tmp_path):
         for name in source:
             file[name] = h5py.ExternalLink(str(tmp_path / "elsewhere.h5ad"), name)
     assert "parts lie in other files" in told_of(tmp_path / "cells.h5ad")
+
+
+@pytest.mark.parametrize("column", ["patient_id", "Donor ID", "subject"])
+def test_cells_of_two_patients_under_one_sample_id_are_told(write, column):
+    data = adata(sample_id=["S1", "S1", "S2"], **{column: ["P1", "P2", "P2"]})
+    told = told_of(write(data), ("S1", "S2"))
+    assert told.startswith("cells.h5ad:S1: cells of 2 patients")
+    assert "P1, P2; cells of one patient under one sample id" in told
+    assert len(told.splitlines()) == 1  # S2 is fine
+
+
+def test_cells_whose_patient_is_not_said_are_no_second_patient(write):
+    pieces = read(write(adata(sample_id=["S1", "S1", "S2"], donor=["P1", None, "P2"])), ("S1", "S2"))
+    assert [piece.n_obs for piece in pieces.values()] == [2, 1]
+
+
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
+def test_everything_that_is_wrong_is_told_at_once(write):
+    genes = [f"ENSG0000010000{at}" for at in range(4)]
+    data = adata(np.log1p(COUNTS), genes, sample_id=["S1", "S1", "S2"], donor=["P1", "P2", "P2"])
+    data.obs_names = ["A", "A", "B"]
+    told = told_of(write(data), ("S1", "S3"))
+    for fault in (
+        "probably log-normalised",
+        "no cell group 'S3'",
+        "cells of 2 patients",
+        "1 cell names twice",
+        "Ensembl ids in 4 of 4",
+    ):
+        assert fault in told, fault
+
+
+def test_no_cells_are_told_beside_what_else_is_wrong(write):
+    data = adata(COUNTS[:0], [f"ENSG0000010000{at}" for at in range(4)])
+    told = told_of(write(data))
+    assert "no cells; at least one cell" in told
+    assert "Ensembl ids in 4 of 4" in told
+
+
+def test_a_matrix_that_does_not_fit_its_cells_is_told(write):
+    path = write(adata())
+    with h5py.File(path, "a") as file:
+        file["X"].attrs["shape"] = np.array([2, 4])
+        del file["X/indptr"]
+        file["X/indptr"] = np.array([0, 3, 5])
+    assert ".X is 2 x 4; 3 cells x 4 genes, as .obs and .var say" in told_of(path)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    owners=st.lists(st.sampled_from(["S1", "S2", "S3", ""]), min_size=3, max_size=40),
+    block=st.integers(1, 7),
+    gap=st.integers(1, 5),
+    together=st.sampled_from([1, 40, 10_000]),
+    form=st.sampled_from(["csr", "csc", "dense"]),
+)
+def test_each_sample_gets_its_own_cells_however_they_lie_among_others(
+    tmp_path_factory, owners, block, gap, together, form
+):
+    owners = ["S1", "S2", "S3", *owners]
+    counts = np.random.default_rng(len(owners)).poisson(0.8, (len(owners), 4)).astype(np.float32)
+    data = adata(counts, ["A1BG", "CD14", "CD19", "CD8A"], sample_id=owners)
+    data.X = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}[form](counts)
+    path = tmp_path_factory.mktemp("cells") / "cells.h5ad"
+    data.write_h5ad(path)
+    with pytest.MonkeyPatch.context() as patch:  # limits so small that every way of reading is taken
+        patch.setattr(cell_matrices, "BLOCK_ROWS", block)
+        patch.setattr(cell_matrices, "LARGEST_GAP", gap)
+        patch.setattr(cell_matrices, "TOGETHER", together)
+        pieces = read(path, ("S3", "S1", "S2"))
+    assert list(pieces) == ["S3", "S1", "S2"]
+    for sample, piece in pieces.items():
+        mine = [at for at, owner in enumerate(owners) if owner == sample]
+        assert piece.X.toarray().tolist() == counts[mine].tolist()
+        assert piece.obs_names.tolist() == [f"AC-{at}" for at in mine]
+
+
+def test_one_sample_at_a_time_is_read_where_samples_lie_one_after_the_other(write):
+    """What is asked of the file, by the rows that are read before each sample is handed out."""
+    asked = []
+
+    class Rows:
+        shape = (6, 2)
+
+        def __getitem__(self, rows):
+            asked.append((rows.start, rows.stop))
+            return np.ones((rows.stop - rows.start, 2))
+
+    matrix = cell_matrices.CellMatrix(name=".X", values=Rows(), var=pd.DataFrame(index=["A", "B"]))
+    samples = {"S2": np.array([3, 4]), "S1": np.array([0, 1, 2]), "S3": np.array([5])}
+    before = [(sample, values.shape[0], list(asked)) for sample, values in matrix.of_samples(samples)]
+    assert before == [
+        ("S1", 3, [(0, 3)]),
+        ("S2", 2, [(0, 3), (3, 5)]),
+        ("S3", 1, [(0, 3), (3, 5), (5, 6)]),
+    ]
+    asked.clear()
+    among = {"S1": np.array([0, 2, 4]), "S2": np.array([1, 3, 5])}
+    assert {sample: values.shape[0] for sample, values in matrix.of_samples(among)} == {"S1": 3, "S2": 3}
+    assert asked == [(0, 6)]  # one pass for both

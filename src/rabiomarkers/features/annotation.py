@@ -15,7 +15,7 @@ References
 CellAssign, the idea of a marker-guided mixture: Zhang et al. 2019, doi:10.1038/s41592-019-0529-1
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,10 +81,21 @@ class MarkerTree:
     def coverage(self, measured: pd.Index) -> Mapping[str, float]:
         """Share of each type's own + markers among the measured genes, 0..1."""
         known = frozenset(measured)
-        return {name: len(self.own[name] & known) / len(self.own[name]) for name in self.types}
+        return {name: len(self.own[name] & known) / max(len(self.own[name]), 1) for name in self.types}
 
 
-def marker_tree(markers: pd.DataFrame, compartment: str = BLOOD) -> MarkerTree:
+def type_paths(markers: pd.DataFrame, compartment: str = BLOOD) -> dict[str, tuple[str, ...]]:
+    """Every cell type of a compartment, branches included, with itself and its ancestors, nearest first."""
+    known = _known(markers, compartment)
+    parents: dict[str, str] = dict(zip(known["cell_type"], known["parent"], strict=True))
+    return {name: tuple(_path(name, parents)) for name in sorted(parents)}
+
+
+def _known(markers: pd.DataFrame, compartment: str) -> pd.DataFrame:
+    return markers[markers["compartment"].isin([BLOOD, compartment]) & (markers["kind"] == "type")]
+
+
+def marker_tree(markers: pd.DataFrame, compartment: str = BLOOD, *, names: Sequence[str] | None = None) -> MarkerTree:
     """The tree of cell types of a compartment that RNA can tell apart.
 
     Parameters
@@ -94,19 +105,21 @@ def marker_tree(markers: pd.DataFrame, compartment: str = BLOOD) -> MarkerTree:
         no part.
     compartment
         ``blood``, or another: cells of the blood are found there too, beside its own types.
+    names
+        The cell types to tell apart in place of the leaves, where something else than the markers does so.
 
     Raises
     ------
     CellError
         No cell type has an RNA marker.
     """
-    there = markers["compartment"].isin([BLOOD, compartment]) & (markers["kind"] == "type")
-    known = markers[there]
+    known = _known(markers, compartment)
     parents: dict[str, str] = dict(zip(known["cell_type"], known["parent"], strict=True))
     rna = known[known["modality"] == "rna"]
     own = {str(name): dict(zip(rows["hgnc"], rows["sign"], strict=True)) for name, rows in rna.groupby("cell_type")}
     branches = {above for name in own for above in _path(name, parents)[1:]}
-    types = tuple(sorted(name for name in own if name not in branches and "+" in own[name].values()))
+    leaves = sorted(name for name in own if name not in branches and "+" in own[name].values())
+    types = tuple(leaves if names is None else names)
     if not types:
         raise CellError(f"The marker table holds no cell type of {compartment} with an RNA marker.")
     lineage = {name: _lineage(_path(name, parents)) for name in types}
@@ -114,9 +127,9 @@ def marker_tree(markers: pd.DataFrame, compartment: str = BLOOD) -> MarkerTree:
         types=types,
         lineage=lineage,
         signs={name: _signs(_path(name, parents), own) for name in types},
-        own={name: _positive(own[name]) for name in types},
+        own={name: _positive(own.get(name, {})) for name in types},
         paths={name: tuple(_path(name, parents)) for name in types},
-        lineage_own={name: _positive(own[name]) for name in sorted(set(lineage.values()))},
+        lineage_own={name: _positive(own.get(name, {})) for name in sorted(set(lineage.values()))},
     )
 
 
@@ -153,8 +166,8 @@ def annotate(counts: csr_matrix, genes: pd.Index, tree: MarkerTree, *, minimum_m
     genes
         HGNC symbols of the columns, each once.
     minimum_margin
-        By how much (0..1) the probability of the best type must exceed that of the second best, else the cell is unassigned;
-        the same rule for its lineage.
+        By how much (0..1) the probability of the best lineage must exceed that of the second best, else the cell is unassigned; the
+        same rule for its type, which is unassigned too where it is not one of that lineage.
 
     Returns
     -------
@@ -171,7 +184,7 @@ def annotate(counts: csr_matrix, genes: pd.Index, tree: MarkerTree, *, minimum_m
     if len(types) < 2:
         raise CellError(f"{len(types)} cell types have a marker among the {len(genes)} genes. Are they HGNC symbols?")
     if counts.shape[0] == 0:
-        return pd.DataFrame({"lineage": [], "cell_type": [], "confidence": []}).astype(_CALLED)
+        return no_calls()
     names = [gene for gene in tree.genes if gene in genes]
     marked = csr_matrix(counts[:, genes.get_indexer(pd.Index(names))], dtype=np.float64)
     totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
@@ -181,18 +194,52 @@ def annotate(counts: csr_matrix, genes: pd.Index, tree: MarkerTree, *, minimum_m
     lineage_of = np.array([*(tree.lineage[name] for name in types), UNASSIGNED])
     lineages = np.unique(lineage_of)
     by_lineage = np.column_stack([chances[:, lineage_of == name].sum(axis=1) for name in lineages])
-    called = pd.DataFrame(
-        {
-            "lineage": _decide(by_lineage, lineages, minimum_margin),
-            "cell_type": _decide(chances, np.array([*types, UNASSIGNED]), minimum_margin),
-            "confidence": chances.max(axis=1).round(6),  # beyond that it is the order of additions
-        }
+    called = called_levels(
+        chances, by_lineage, np.array([*types, UNASSIGNED]), lineage_of, lineages, minimum_margin=minimum_margin
     )
     best = lineage_of[chances.argmax(axis=1)]
     beside = np.maximum(totals - np.asarray(marked.sum(axis=1)).ravel(), 1)
     for name, markers in tree.lineage_own.items():
         if not _is_marked(marked[:, np.isin(names, list(markers))], beside, best == name):
             called.loc[best == name, ["lineage", "cell_type"]] = UNASSIGNED
+    return called
+
+
+def no_calls() -> pd.DataFrame:
+    """The table of calls without a cell."""
+    return pd.DataFrame({"lineage": [], "cell_type": [], "confidence": []}).astype(_CALLED)
+
+
+def called_levels(
+    by_type: Numbers,
+    by_lineage: Numbers,
+    types: NDArray[np.str_],
+    lineage_of: NDArray[np.str_],
+    lineages: NDArray[np.str_],
+    *,
+    minimum_margin: float,
+) -> pd.DataFrame:
+    """Name each cell's lineage, then its type within that lineage.
+
+    Parameters
+    ----------
+    by_type, by_lineage
+        Cells x types and cells x lineages, probabilities.
+    types, lineage_of, lineages
+        Names of the columns, and the lineage of each type; `UNASSIGNED` is one of each.
+    minimum_margin
+        How far the best must lead the second best, at either level.
+    """
+    lineage = _decide(by_lineage, lineages, minimum_margin)
+    cell_type = _decide(by_type, types, minimum_margin)
+    within = lineage_of[by_type.argmax(axis=1)] == lineage
+    called = pd.DataFrame(
+        {
+            "lineage": lineage,
+            "cell_type": np.where(within, cell_type, UNASSIGNED),
+            "confidence": by_type.max(axis=1).round(6),  # beyond that it is the order of additions
+        }
+    )
     return called.astype(_CALLED)
 
 

@@ -14,9 +14,11 @@ from rabiomarkers.features.ambient import ambient_rna
 from rabiomarkers.features.annotation import BLOOD, UNASSIGNED, MarkerTree, annotate, marker_tree
 from rabiomarkers.features.cell_levels import log_levels, most_variable
 from rabiomarkers.features.cell_quality import outlying
+from rabiomarkers.features.celltypist import CellTypistModel, annotate_by_model
+from rabiomarkers.features.celltypist_tables import read_model
 from rabiomarkers.features.pseudobulk import pseudobulk_features
 from rabiomarkers.files import Info, read_cells, write_table
-from rabiomarkers.knowledge import load_markers, load_signatures
+from rabiomarkers.knowledge import load_aliases, load_markers, load_signatures
 from rabiomarkers.stats.composition import clr
 from rabiomarkers.tables.samples import SAMPLE_FEATURES, SAMPLE_QC
 
@@ -104,6 +106,8 @@ def call_cells(
     maximum_mitochondrial_percent: float = 20.0,
     minimum_score_margin: float = 0.1,
     mads: float | None = None,
+    model: CellTypistModel | None = None,
+    minimum_coverage: float = 0.6,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Which barcodes are intact single cells, and of which type.
@@ -121,6 +125,9 @@ def call_cells(
     mads
         Barcodes further than so many median absolute deviations from the middle of the sample are left out, too
         (`cell_quality`); None: only the limits above.
+    model, minimum_coverage
+        A CellTypist model that names the cells in place of the marker table, and the smallest share of its genes that must have
+        been measured.
 
     Returns
     -------
@@ -133,9 +140,8 @@ def call_cells(
     ScaleError
         `.X` holds negative or fractional values: it is not counts.
     CellError
-        A gene occurs twice, or the genes name fewer than two cell types.
+        A gene occurs twice, the genes name fewer than two cell types, or too few genes of the model were measured.
     """
-    tree = marker_tree(markers, compartment)
     ordered = _in_fixed_order(cells)
     counts, genes = _counts(ordered), pd.Index(ordered.var_names)
     called = _barcode_quality(counts, genes, pd.Index(ordered.obs_names))
@@ -150,7 +156,11 @@ def call_cells(
     if len(kept) >= MINIMUM_FOR_DOUBLETS:
         called.loc[kept, "doublet"] = doublet_scores(counts[kept], seed=seed) > DOUBLET_SCORE
     single = np.flatnonzero(called["kept"] & ~called["doublet"])
-    types = annotate(counts[single], genes, tree, minimum_margin=minimum_score_margin)
+    options = {"minimum_margin": minimum_score_margin}
+    if model is None:
+        types = annotate(counts[single], genes, marker_tree(markers, compartment), **options)
+    else:
+        types = annotate_by_model(counts[single], genes, model, minimum_coverage=minimum_coverage, **options)
     return called.join(types.set_index(single))[list(_CALLED_COLUMNS)]
 
 
@@ -184,7 +194,9 @@ def _barcode_quality(counts: csr_matrix, genes: pd.Index, barcodes: pd.Index) ->
     )
 
 
-def cell_features(called: pd.DataFrame, tree: MarkerTree, genes: pd.Index) -> pd.DataFrame:
+def cell_features(
+    called: pd.DataFrame, tree: MarkerTree, genes: pd.Index, *, model: CellTypistModel | None = None
+) -> pd.DataFrame:
     """Share and centred log ratio of every type of the closed list, from called cells.
 
     Parameters
@@ -196,31 +208,49 @@ def cell_features(called: pd.DataFrame, tree: MarkerTree, genes: pd.Index) -> pd
         type does not depend on which others were seen in other samples.
     genes
         Genes of the sample; a type none of whose markers is among them cannot be called, and has no value.
+    model
+        What named the cells, where it was not the marker table; `tree` is then the model's.
 
     Returns
     -------
-    A `SAMPLE_FEATURES` table: ``fraction_<TYPE>`` and ``fraction_unassigned`` of all intact single cells, ``clr_<TYPE>`` of the
-    cells expected among `CLR_CELLS`.
+    A `SAMPLE_FEATURES` table: ``fraction_<TYPE>``, ``fraction_<LINEAGE>`` of the lineages that have several types, and
+    ``fraction_unassigned``, of all intact single cells; ``clr_<TYPE>`` of the cells expected among `CLR_CELLS`. A cell whose type
+    is undecided counts for its lineage where that is clear, so a lineage's share may exceed the sum of its types'.
     """
     single = called[called["kept"] & ~called["doublet"]]
     counts = single["cell_type"].value_counts().reindex([*tree.types, UNASSIGNED], fill_value=0).astype(float)
     assigned = counts[list(tree.types)]
     shares = counts / len(single) if len(single) else counts * np.nan
     ratios = clr(assigned * CLR_CELLS / assigned.sum()) if assigned.sum() > 0 else assigned * np.nan
-    coverage = tree.coverage(genes)
-    rows = [("fraction_unassigned", shares[UNASSIGNED], "fraction", 1.0, "" if len(single) else _NO_CELL)]
+    coverage = tree.coverage(genes) if model is None else dict.fromkeys(tree.types, model.coverage(genes))
+    nobody = "" if len(single) else _NO_CELL
+    rows = [("fraction_unassigned", shares[UNASSIGNED], "fraction", 1.0, nobody)]
     for name in tree.types:
         unmarked = "" if coverage[name] > 0 else "none of this type's markers was measured"
         values = (shares[name], ratios[name]) if not unmarked else (np.nan, np.nan)
-        nobody = _NO_CELL if not len(single) else ""
         nothing = "" if assigned.sum() > 0 else "no cell was assigned to a type"
         rows.append((f"fraction_{name}", values[0], "fraction", coverage[name], unmarked or nobody))
         rows.append((f"clr_{name}", values[1], "clr", coverage[name], unmarked or nobody or nothing))
-    table = pd.DataFrame(rows, columns=["feature", "value", "unit", "coverage", "note"])
-    table = table.assign(method="marker mixture", cohort_dependent=False)
-    return SAMPLE_FEATURES.check(table.sort_values("feature"))
+    table = pd.DataFrame(rows + _lineage_rows(single, tree, coverage), columns=_FEATURE_COLUMNS)
+    method = "marker mixture" if model is None else "CellTypist"
+    return SAMPLE_FEATURES.check(table.assign(method=method, cohort_dependent=False).sort_values("feature"))
 
 
+def _lineage_rows(
+    single: pd.DataFrame, tree: MarkerTree, coverage: Mapping[str, float]
+) -> list[tuple[str, float, str, float, str]]:
+    """Share of each lineage that is no type itself; covered as the best covered of its types."""
+    rows = []
+    for lineage in sorted(set(tree.lineage.values()) - set(tree.types)):
+        covered = max(coverage[name] for name in tree.types if tree.lineage[name] == lineage)
+        unmarked = "" if covered > 0 else "none of the markers of this lineage's types was measured"
+        note = unmarked or ("" if len(single) else _NO_CELL)
+        share = np.nan if note else float((single["lineage"] == lineage).mean())
+        rows.append((f"fraction_{lineage}", share, "fraction", covered, note))
+    return rows
+
+
+_FEATURE_COLUMNS = ["feature", "value", "unit", "coverage", "note"]
 _NO_CELL = "no intact single cell was left"
 
 
@@ -263,10 +293,15 @@ def cell_step(
 ) -> Info:
     """Call the cells of one sample (`sample`, `.h5ad`) by the marker table (`markers`): `features`, `qc` and `cells.parquet`.
 
-    With `pseudobulk` (signatures by cell type) and the table `signatures`, also scores within types.
+    With `pseudobulk` (signatures by cell type) and the table `signatures`, also scores within types. With `celltypist` (the table
+    of a model; `aliases` for its old symbols), the model names the cells.
     """
-    cells = read_cells(inputs["sample"])
+    cells = _in_fixed_order(read_cells(inputs["sample"]))
+    counts, genes = _counts(cells), pd.Index(cells.var_names)
     markers = load_markers(inputs["markers"])
+    model = _model(inputs, markers, compartment)
+    by_markers = marker_tree(markers, compartment)
+    tree = by_markers if model is None else model.tree
     called = call_cells(
         cells,
         markers,
@@ -275,16 +310,15 @@ def cell_step(
         maximum_mitochondrial_percent=maximum_mitochondrial_percent,
         minimum_score_margin=minimum_score_margin,
         mads=mads if quality_limits == "mad" else None,
+        model=model,
+        minimum_coverage=minimum_coverage,
         seed=seed,
     )
-    tree = marker_tree(markers, compartment)
-    features = cell_features(called, tree, pd.Index(cells.var_names))
-    ordered = _in_fixed_order(cells)
-    genes = pd.Index(ordered.var_names)
-    liquid = ambient_rna(_counts(ordered), genes, called, tree)
+    liquid = ambient_rna(counts, genes, called, by_markers)
+    features = [cell_features(called, tree, genes, model=model)]
     if pseudobulk and "signatures" in inputs:
         summed = pseudobulk_features(
-            _counts(ordered),
+            counts,
             genes,
             called,
             tree,
@@ -294,10 +328,20 @@ def cell_step(
             minimum_coverage=minimum_coverage,
             ambient=liquid if ambient == "subtract" else None,
         )
-        features = SAMPLE_FEATURES.check(pd.concat([features, summed], ignore_index=True).sort_values("feature"))
-    write_table(features, out / "features.parquet")
+        features.append(summed)
+    write_table(
+        SAMPLE_FEATURES.check(pd.concat(features, ignore_index=True).sort_values("feature")), out / "features.parquet"
+    )
     quality = cell_sample_quality(called, minimum_cells=minimum_cells, ambient_share=liquid.share)
     write_table(quality, out / "qc.parquet")
     shown = called[called["kept"]].drop(columns="kept").reset_index(drop=True)
     write_table(shown, out / "cells.parquet")
     return {"cells": len(called), "kept": len(shown)}
+
+
+def _model(inputs: Mapping[str, Path], markers: pd.DataFrame, compartment: str) -> CellTypistModel | None:
+    """The CellTypist model that the study names, if it names one."""
+    if "celltypist" not in inputs:
+        return None
+    aliases = load_aliases(inputs["aliases"]) if "aliases" in inputs else None
+    return read_model(inputs["celltypist"], markers, compartment, aliases=aliases)

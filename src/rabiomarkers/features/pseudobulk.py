@@ -21,6 +21,7 @@ from rabiomarkers.features.signatures import choose_signatures, score_signatures
 from rabiomarkers.tables.samples import SAMPLE_FEATURES
 
 METHOD = "rank, pseudobulk"
+SUBTRACTED = f"{METHOD}, ambient RNA subtracted"
 BETWEEN = "~"
 """Between signature and cell type in a feature's name."""
 
@@ -83,11 +84,12 @@ def pseudobulk_features(
             minimum_coverage=minimum_coverage,
         )
         few = f"{len(own)} cells of this type, {minimum_cells} are needed" if len(own) < minimum_cells else ""
-        parts.append(_named(scored, name, few))
+        method = METHOD if ambient is None or not np.isfinite(ambient.share) else SUBTRACTED
+        parts.append(_named(scored, name, few, method))
     table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     return SAMPLE_FEATURES.check(table.sort_values("feature"))
 
 
-def _named(scored: pd.DataFrame, cell_type: str, few: str) -> pd.DataFrame:
-    named = scored.assign(feature=scored["feature"] + BETWEEN + cell_type, method=METHOD)
+def _named(scored: pd.DataFrame, cell_type: str, few: str, method: str) -> pd.DataFrame:
+    named = scored.assign(feature=scored["feature"] + BETWEEN + cell_type, method=method)
     return named.assign(value=np.nan, note=few) if few else named

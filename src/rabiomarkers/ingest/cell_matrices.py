@@ -1,6 +1,6 @@
 """Cells x genes matrices that stay in their file: the rows of one sample at a time are brought into memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,12 @@ from scipy import sparse
 from rabiomarkers.ingest.annotated import damage_told
 from rabiomarkers.ingest.findings import Findings
 
+type Rows = NDArray[np.intp]
+
 CHUNK = 4_000_000  # numbers that are looked at together
+BLOCK_ROWS = 20_000  # rows that are read together
+LARGEST_GAP = 200  # rows of others that are read along rather than stopped for
+TOGETHER = 200_000_000  # numbers of samples that are held together: 1.6 GB
 DENSE_ROWS = 5_000
 
 
@@ -27,14 +32,59 @@ class CellMatrix:
     values: Any  # scipy sparse, numpy, an HDF5 dataset, or a sparse matrix in an HDF5 group
     var: pd.DataFrame
 
-    def rows(self, positions: NDArray[np.intp]) -> sparse.csr_matrix:
-        """The cells at these sorted positions, in memory."""
-        if len(positions) == 0:
-            return sparse.csr_matrix((0, len(self.var)), dtype=np.float32)
-        first, last = int(positions[0]), int(positions[-1])
-        whole = self.values[first : last + 1]  # rows of one sample mostly lie together
-        taken = whole if last - first + 1 == len(positions) else whole[positions - first]
-        return sparse.csr_matrix(taken, dtype=np.float32)
+    def of_samples(self, rows: Mapping[str, Rows]) -> Iterator[tuple[str, sparse.csr_matrix]]:
+        """The cells at each sample's sorted positions, in memory: one sample after the other where each one's cells lie together.
+
+        Where samples lie among one another, as many as hold `TOGETHER` numbers are gathered in one pass over the file.
+        """
+        group: dict[str, Rows] = {}
+        sizes, reach, held = self._sizes(), 0, 0
+        for sample in sorted(rows, key=lambda name: (rows[name][:1].tolist(), name)):
+            positions = rows[sample]
+            size = int(sizes[positions].sum())
+            if group and (not len(positions) or positions[0] >= reach or held + size > TOGETHER):
+                yield from self._gathered(group)
+                group, held = {}, 0
+            group[sample] = positions
+            held += size
+            reach = max(reach, int(positions[-1]) + 1) if len(positions) else reach
+        yield from self._gathered(group)
+
+    def _sizes(self) -> NDArray[np.int64]:
+        """How many numbers each row holds."""
+        group = getattr(self.values, "group", None)
+        if group is None and not sparse.issparse(self.values):
+            return np.full(self.values.shape[0], len(self.var))
+        return np.diff(self.values.indptr if group is None else group["indptr"][:])
+
+    def _gathered(self, group: Mapping[str, Rows]) -> Iterator[tuple[str, sparse.csr_matrix]]:
+        """The samples of a group, from one pass over the rows between their first and last."""
+        everyone = np.sort(np.concatenate([*group.values(), np.empty(0, dtype=np.intp)]))
+        parts: dict[str, list[sparse.csr_matrix]] = {sample: [] for sample in group}
+        for first, last in self._stretches(everyone):
+            block = sparse.csr_matrix(self.values[first:last], dtype=np.float32)
+            for sample, positions in group.items():
+                low, high = np.searchsorted(positions, [first, last])
+                if high - low == last - first:
+                    parts[sample].append(block)
+                elif high > low:
+                    parts[sample].append(block[positions[low:high] - first])
+        nothing = sparse.csr_matrix((0, len(self.var)), dtype=np.float32)
+        for sample in group:
+            found = parts.pop(sample)
+            yield sample, sparse.vstack(found, format="csr") if len(found) > 1 else next(iter(found), nothing)
+
+    def _stretches(self, positions: Rows) -> Iterator[tuple[int, int]]:
+        """Rows from .. to that hold all positions, each short enough for memory, gaps between positions left out."""
+        at = 0
+        while at < len(positions):
+            first = int(positions[at])
+            end = int(np.searchsorted(positions, first + BLOCK_ROWS))
+            stretch = positions[at:end]
+            gaps = np.flatnonzero(np.diff(stretch) > LARGEST_GAP)
+            end = at + int(gaps[0]) + 1 if len(gaps) else end
+            yield first, int(positions[end - 1]) + 1
+            at = end
 
     def numbers(self) -> Iterator[NDArray[Any]]:
         """All numbers of the matrix, some at a time; of a sparse one those that are kept."""
@@ -89,6 +139,11 @@ def open_cells(path: Path, findings: Findings) -> Iterator[CellFile]:
             for name, key, genes in candidates
             if key in file
         )
+        for matrix in matrices:
+            if tuple(matrix.values.shape) != (len(obs), len(matrix.var)):
+                found = " x ".join(map(str, matrix.values.shape))
+                expected = f"{len(obs)} cells x {len(matrix.var)} genes, as .obs and .var say"
+                findings.fail(f"{matrix.name} is {found}", expected, "copy or write the file again")
         yield CellFile(obs=obs, matrices=matrices)
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 TENX_PARTS = (("matrix.mtx",), ("barcodes.tsv",), ("features.tsv", "genes.tsv"))
 TENX_KEYS = {"barcodes", "data", "indices", "indptr", "shape"}
-PATIENTS = ("patient_id", "donor_id", "patient", "donor", "subject_id", "subject")
-"""Columns of `.obs` that may say whose a cell is."""
+PATIENTS = {"patientid", "donorid", "patient", "donor", "subjectid", "subject", "individual", "individualid"}
+"""Columns of `.obs` that may say whose a cell is, without case and punctuation."""
 DAMAGED = (OSError, EOFError, KeyError, ValueError, IndexError, TypeError, zlib.error, gzip.BadGzipFile)
 
 
@@ -40,7 +40,8 @@ def read_single_cells(
     ensembl: GeneNames | None = None,
 ) -> dict[str, "AnnData"]:
     """The raw counts of each sample's cells, all in memory; as `single_cells`, which gives them one by one."""
-    return dict(single_cells(path, label=label, sample_ids=sample_ids, aliases=aliases, ensembl=ensembl))
+    pieces = dict(single_cells(path, label=label, sample_ids=sample_ids, aliases=aliases, ensembl=ensembl))
+    return {sample: pieces[sample] for sample in sample_ids}
 
 
 def single_cells(
@@ -51,7 +52,7 @@ def single_cells(
     aliases: pd.Series,
     ensembl: GeneNames | None = None,
 ) -> Iterator[tuple[str, "AnnData"]]:
-    """The raw counts of each sample's cells, one sample at a time: of an `.h5ad` of many, no more than one is in memory.
+    """The raw counts of each sample's cells, one sample at a time: an `.h5ad` of many is never whole in memory.
 
     Parameters
     ----------
@@ -69,8 +70,8 @@ def single_cells(
 
     Yields
     ------
-    Sample id and cells x genes, CSR float32, genes sorted and each once (the counts of one gene are summed), `.obs` without
-    columns, `.uns["passport"]`.
+    Sample id and cells x genes, in the order of the file: CSR float32, genes sorted and each once (the counts of one gene are
+    summed), `.obs` without columns, `.uns["passport"]`.
 
     Raises
     ------
@@ -86,8 +87,8 @@ def single_cells(
         genes, facts = recognise(gene_names(counts.var), aliases, findings, gene_names=ensembl)
         findings.raise_if_any()
         indicator = sparse.csr_matrix(genes.indicator().T, dtype=np.float32)
-        for sample in sample_ids:
-            summed = sparse.csr_matrix(counts.rows(rows[sample]) @ indicator, dtype=np.float32)
+        for sample, values in counts.of_samples(rows):
+            summed = sparse.csr_matrix(values @ indicator, dtype=np.float32)
             summed.sort_indices()
             obs = pd.DataFrame(index=pd.Index(data.obs.index[rows[sample]].astype(str), name=None))
             piece = AnnData(X=summed, obs=obs, var=pd.DataFrame(index=genes.symbols))
@@ -112,7 +113,7 @@ def split_cells(inputs: Mapping[str, Path], out: Path, *, label: str, sample_ids
         write_cells(piece, out / f"{sample}.h5ad")
         cells[sample] = piece.n_obs
         passport = passport or dict(piece.uns["passport"])
-    return passport | {"cells": cells}
+    return passport | {"cells": {sample: cells[sample] for sample in sample_ids}}
 
 
 @contextmanager
@@ -172,21 +173,26 @@ def _tenx_folder(path: Path, findings: Findings) -> Any:
 
 
 def _raw_counts(data: CellFile, findings: Findings) -> CellMatrix:
-    """The first matrix that holds whole numbers."""
+    """The first matrix that holds whole numbers; where none does that is noted, and the first stands for its genes."""
     faults = []
     for matrix in data.matrices:
         fault = fault_of(matrix)
         if not fault:
-            break
+            return matrix
         faults.append(f"{matrix.name} holds {fault}")
-    else:
-        remedy = "store the raw counts in .X or in the layer `counts`, before normalisation and logarithm"
-        findings.fail("; ".join(faults) or "no matrix", "raw counts: whole numbers", remedy)
-    return matrix
+    expected = "raw counts: whole numbers"
+    remedy = "store the raw counts in .X or in the layer `counts`, before normalisation and logarithm"
+    if not faults:
+        findings.fail("no matrix", expected, remedy)
+    findings.add("; ".join(faults), expected, remedy)
+    return data.matrices[0]
 
 
 def _rows(obs: pd.DataFrame, sample_ids: Sequence[str], findings: Findings) -> dict[str, np.ndarray[Any, Any]]:
     """The positions of each sample's cells, in the order of the file."""
+    if not len(obs):
+        findings.add("no cells", "at least one cell", "check that the file is the right one")
+        return {}
     if "sample_id" in obs.columns:
         # a cell without a sample (a negative of demultiplexing) is nobody's
         owner = obs["sample_id"].astype("object").where(obs["sample_id"].notna(), "").astype(str).to_numpy()
@@ -212,14 +218,12 @@ def _rows(obs: pd.DataFrame, sample_ids: Sequence[str], findings: Findings) -> d
                 "make the barcodes unique before merging files",
                 column=sample,
             )
-        if not len(positions) and "sample_id" not in obs.columns:
-            findings.add("no cells", "at least one cell", "check that the file is the right one", column=sample)
     return rows
 
 
 def _check_patients(obs: pd.DataFrame, rows: Mapping[str, np.ndarray[Any, Any]], findings: Findings) -> None:
     """Note samples that hold cells of several patients, as far as the file knows them."""
-    for column in (name for name in PATIENTS if name in obs.columns):
+    for column in (name for name in obs.columns if _plain(name) in PATIENTS):
         owner = obs[column].astype("object")
         for sample, positions in rows.items():
             known = sorted({str(name) for name in owner.iloc[positions].dropna()})
@@ -230,3 +234,7 @@ def _check_patients(obs: pd.DataFrame, rows: Mapping[str, np.ndarray[Any, Any]],
                     "correct .obs['sample_id'], or demultiplex the cells first",
                     column=sample,
                 )
+
+
+def _plain(column: object) -> str:
+    return "".join(character for character in str(column).lower() if character.isalnum())
