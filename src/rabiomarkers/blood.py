@@ -74,6 +74,8 @@ def look_at_blood(
         repertoire_step,
         {**judged, **pieces_of(batches, "tcr")},
         contrast=contrast,
+        depth=settings.tcr.depth,
+        seed=settings.seed,
     )
     detection = steps.run("look for proteins", detection_step, {"samples": samples, **pieces_of(batches, "proteins")})
     called = {

@@ -124,7 +124,7 @@ def test_time_grows_as_cells_do(benchmark, tmp_path):
     slope = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
     benchmark.extra_info["slope on logarithms"] = round(slope, 2)
     assert all(min(told[size]["features"].values()) >= FEATURES for size in sizes)
-    assert slope < 1.3  # 1 is linear; the start of each process makes it smaller
+    assert slope < 1.15  # 1 is linear; the start of each process makes it smaller
 
 
 @pytest.mark.scale

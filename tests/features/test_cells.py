@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from rabiomarkers.errors import CellError, ScaleError
 from rabiomarkers.features.annotation import UNASSIGNED
-from rabiomarkers.features.cells import call_cells, cell_features, cell_sample_quality, cell_step, doublet_scores
+from rabiomarkers.features.cells import call_cells, cell_features, cell_sample_quality, cell_step
 from rabiomarkers.files import read_table, write_cells
 from rabiomarkers.schema import config_path
 
@@ -176,18 +176,6 @@ def test_a_gene_that_occurs_twice_is_refused(make_cells, markers):
     cells = cells[:, [0, 0, 1]]  # a view, as a copy warns
     with pytest.raises(CellError, match="more than once"):
         call_cells(cells, markers, **OPTIONS)
-
-
-def test_doublet_scores_depend_on_the_seed_alone(make_cells):
-    counts = make_cells(cells=150).X
-    assert (doublet_scores(counts, seed=1) == doublet_scores(counts, seed=1)).all()
-
-
-def test_doublets_score_higher_than_single_cells(make_cells):
-    cells = make_cells(cells=600, doublets=40)
-    scores = doublet_scores(cells.X, seed=1)
-    doublet = (cells.obs["truth"] == "doublet").to_numpy()
-    assert np.median(scores[doublet]) > np.quantile(scores[~doublet], 0.75)
 
 
 def test_the_step_writes_the_same_bytes_twice(make_cells, tmp_path):

@@ -38,6 +38,61 @@ def test_an_uneven_repertoire_by_hand():
     assert told["gini"] == pytest.approx(14 / 30)  # sum of |differences| 28 over 2 n^2 mean = 60
 
 
+def test_measures_are_those_of_vegan():
+    """R 4.2, vegan 2.6-4: diversity(x), exp(diversity(x)), 1 - diversity(x)/log(9), and rarefy(x, 30)."""
+    counts = np.array([50, 20, 10, 8, 6, 3, 1, 1, 1])
+    told = diversity(counts)
+    assert told["shannon"] == pytest.approx(1.512934459116, rel=1e-11)
+    assert told["hill_1"] == pytest.approx(4.540033809789, rel=1e-11)
+    assert told["clonality"] == pytest.approx(0.311433853999, rel=1e-11)
+    assert told["gini"] == pytest.approx(0.613333333333, rel=1e-11)  # sum((2i - n - 1) x_i) / (n sum(x)) in R
+    means = [rarefied(counts, 30, seed=seed)["richness"] for seed in range(60)]
+    assert np.mean(means) == pytest.approx(6.377530189533, abs=0.15)  # 600 draws, standard error 0.04
+
+
+def test_a_single_clone_has_no_evenness_and_says_so():
+    told = repertoire_features(clones([9]), minimum_clones=1).set_index("feature")
+    assert told.loc["tcr_clonality", ["note"]].tolist() == ["a single clone has no evenness"]
+    assert told.loc[["tcr_richness", "tcr_top10_share", "tcr_shannon"], "value"].tolist() == [1.0, 1.0, 0.0]
+
+
+def test_an_empty_repertoire_gives_reasons_and_no_numbers():
+    empty = clones([])
+    empty.attrs["passport"] = {"counted": "rows", "reads": 0.0, "unproductive": 0.0, "incomplete": 0.0}
+    told = repertoire_features(empty)
+    assert told["value"].isna().all()
+    assert set(told["note"]) == {"0 clones of TRB, 10 are needed"}
+    quality = repertoire_quality(empty).set_index("measure")
+    assert quality["value"].fillna(-1).to_dict() == {
+        "clones": 0.0,
+        "reads": 0.0,
+        "unproductive_share": -1.0,
+        "incomplete_share": -1.0,
+    }
+
+
+def test_quality_tells_what_was_counted_and_left_aside():
+    table = clones([5] * 20)
+    table.attrs["passport"] = {"counted": "umi_count", "reads": 200.0, "unproductive": 40.0, "incomplete": 60.0}
+    told = repertoire_quality(table).set_index("measure")
+    assert told["value"].to_dict() == {
+        "clones": 20.0,
+        "reads": 200.0,
+        "unproductive_share": 0.2,
+        "incomplete_share": 0.3,
+    }
+    assert told.loc["reads", "unit"] == "molecules"
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=40))
+def test_every_measure_stays_in_its_range(counts):
+    told = diversity(np.array(counts))
+    assert 1 - 1e-9 <= told["hill_1"] <= len(counts) + 1e-9
+    assert 0 <= told["gini"] < 1
+    assert 0 < told["top10_share"] <= 1
+    assert len(counts) == 1 or 0 <= told["clonality"] <= 1
+
+
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=60), st.integers(2, 9))
 def test_scaling_all_counts_and_their_order_change_nothing(counts, factor):
     once, again = diversity(np.array(counts)), diversity(np.array(counts[::-1]) * factor)
@@ -73,7 +128,7 @@ def test_too_few_clones_say_so_and_other_chains_are_named():
 def test_a_sample_without_the_depth_says_so():
     told = repertoire_features(clones([5] * 20), depth=1_000).set_index("feature")
     assert told["value"].isna().all()
-    assert told.loc["tcr_gini", "note"] == "100 reads, 1,000 are drawn"
+    assert told.loc["tcr_gini", "note"] == "100 counted, 1,000 are drawn"
 
 
 def test_quality_fails_with_too_few_clones():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import fisher_exact, spearmanr
 
-from rabiomarkers.change.repertoires import compare_repertoires
+from rabiomarkers.change.repertoires import clone_tests, compare_repertoires
 from rabiomarkers.features.repertoires import repertoire_features
 from rabiomarkers.ingest.repertoires import read_repertoire
 from rabiomarkers.stats.paired import signed_rank
@@ -60,6 +60,15 @@ def test_the_effective_number_of_clones_is_the_published_one(folder, hill):
     assert (both["ours"] / both["published"] - 1).abs().max() < 0.05  # the authors extrapolate to unseen clones
 
 
+def test_clonality_is_the_published_one(folder, pieces):
+    published = pd.read_csv(folder / "tcr_clonality_published.csv")
+    names = published["Patient_id"] + "_" + published["Cycle"]
+    known = published.set_axis(names).loc[[name for name in names if name in pieces], "Shannon_Clonality"]
+    ours = [repertoire_features(pieces[name]).set_index("feature").loc["tcr_clonality", "value"] for name in known.index]
+    assert len(known) >= 50
+    assert ours == pytest.approx(known.tolist(), abs=0.005)
+
+
 @pytest.mark.parametrize(("time", "risen", "p_value"), [("T3", 7, 0.015625), ("T4", 8, 0.0078125), ("T6", 5, 0.546875)])
 def test_diversity_rises_in_eight_of_eight_by_day_15_and_is_back_by_day_29(hill, time, risen, p_value):
     change = np.log2(hill[time]) - np.log2(hill["T0"])
@@ -81,6 +90,19 @@ def test_a_patients_own_repertoire_is_kept_and_another_patients_is_not(pieces):
     other, _ = compare_repertoires(pieces["LIB-25-0001_T0"], pieces["LIB-25-0002_T4"])
     assert own["morisita_horn"].item() > 0.5
     assert other["morisita_horn"].item() < 0.01
+
+
+def test_from_one_day_to_the_next_no_clone_is_called_though_reads_taken_for_cells_call_nearly_all(pieces, hill):
+    """DNA of one tube gives some 700 reads a molecule: a clone seen once has hundreds of reads in one sample, none in the other."""
+    called = 0
+    for patient in hill.index:
+        overlap, _ = compare_repertoires(pieces[f"{patient}_T0"], pieces[f"{patient}_T1"])
+        called += int(overlap["n_expanded"].item() + overlap["n_contracted"].item())
+        assert 300 <= float(overlap["note"].item().split()[0]) <= 1_200
+    assert called == 0
+    sides = [pieces[f"LIB-25-0012_{time}"].set_index("clone")["count"] for time in ("T0", "T1")]
+    both = pd.concat(sides, axis="columns").fillna(0).to_numpy(np.int64)
+    assert (clone_tests(both[:, 0], both[:, 1])["q_value"] <= 0.05).mean() > 0.9
 
 
 def test_falling_circulating_tumour_dna_goes_with_no_progression(folder):

@@ -44,8 +44,9 @@ def test_borders_are_drawn_for_each_marker_once(data):
         "<b>CD4</b> in T_cell",
         "<b>CD8</b> in T_cell",
     ]
-    lines = [trace for trace in picture.content.data if trace.mode == "lines"]
-    assert len(lines) == 4 * 20  # ten patients before and after
+    samples, borders = picture.content.data[::2], picture.content.data[1::2]
+    assert [len(set(trace.text)) for trace in samples] == [20] * 4  # ten patients before and after
+    assert [trace.x for trace in borders] == [(0.45, 0.45)] * 4
 
 
 def test_a_change_that_a_marker_may_have_made_is_told_beside_the_populations(data):

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from rabiomarkers.errors import CellError, ScaleError
 from rabiomarkers.features.ambient import ambient_rna
 from rabiomarkers.features.annotation import BLOOD, UNASSIGNED, MarkerTree, annotate, marker_tree
-from rabiomarkers.features.cell_levels import log_levels, most_variable
 from rabiomarkers.features.cell_quality import outlying
 from rabiomarkers.features.celltypist import CellTypistModel, annotate_by_model
 from rabiomarkers.features.celltypist_tables import read_model
+from rabiomarkers.features.doublets import DOUBLET_SCORE, MINIMUM_FOR_DOUBLETS, doublet_scores
 from rabiomarkers.features.pseudobulk import pseudobulk_features
 from rabiomarkers.files import Info, read_cells, write_table
 from rabiomarkers.knowledge import load_aliases, load_markers, load_signatures
@@ -26,75 +25,12 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 MITOCHONDRIAL = "MT-"
-DOUBLET_SCORE = 0.2
-"""Above this scrublet score a cell is called a doublet. Fixed, as the automatic threshold looks for a valley that small samples do
-not have. Measured at 2 000 simulated cells: 0.1 % of single cells lost, a third of all doublets found, two thirds of those of two
-well separated types; sums of two cells of one type cannot be seen."""
-MINIMUM_FOR_DOUBLETS = 100
-"""With fewer cells there are too few neighbours to say what a doublet is, and none is called."""
-
-_DOUBLET_GENES = 500
-_DOUBLET_COMPONENTS = 30
 _CALLED_COLUMNS = ("barcode", "genes", "mitochondrial_percent", "kept", "doublet", "lineage", "cell_type", "confidence")
 
 CLR_CELLS = 100
 """So many cells the log ratios speak of, whatever a sample's number: the half cell that stands for none then weighs the same in
 every sample. On raw counts 2 000 cells after 500 would raise every common type by 0.37 and lower the rarest by 0.93 without a
 change."""
-
-
-def doublet_scores(counts: csr_matrix, *, seed: int) -> NDArray[np.float64]:
-    """Scrublet's score of each cell: how many of its neighbours are artificial sums of two cells, 0..1.
-
-    scanpy does the simulation and the scoring; preparing the matrix is done here, on the logarithm of the 500 most variable genes,
-    because scanpy's own preparation compiles code for 6 s in every process and finds fewer of them (area under the curve, 2 000
-    simulated cells: 0.90 against 0.99).
-
-    Parameters
-    ----------
-    counts
-        Cells x genes, raw counts; 100 cells or more.
-
-    References
-    ----------
-    Wolock et al. 2019, doi:10.1016/j.cels.2018.11.005
-    """
-    import scanpy as sc
-    from anndata import AnnData  # both take seconds to load
-
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    cells = AnnData(csr_matrix(counts[:, most_variable(counts, totals, _DOUBLET_GENES)], dtype=np.float32))
-    sums = sc.pp.scrublet_simulate_doublets(cells, random_seed=seed)
-    parents = totals[sums.obsm["doublet_parents"].astype(int)]
-    levels, doubled = log_levels(cells.X, totals), log_levels(sums.X, parents.sum(axis=1))
-    axes = _principal_axes(levels, _DOUBLET_COMPONENTS + 1)  # one more than asked for, as its solver wants
-    real = AnnData((levels - levels.mean(axis=0)) @ axes)
-    artificial = AnnData((doubled - levels.mean(axis=0)) @ axes, obsm=dict(sums.obsm))
-    with np.errstate(divide="ignore", invalid="ignore"):  # where no sum of cells stands out; its rates are not used
-        sc.pp.scrublet(
-            real,
-            adata_sim=artificial,
-            mean_center=False,  # all is prepared
-            normalize_variance=False,
-            n_prin_comps=min(_DOUBLET_COMPONENTS, axes.shape[1] - 1),
-            use_approx_neighbors=False,
-            threshold=DOUBLET_SCORE,
-            random_state=seed,
-            verbose=False,
-        )
-    return np.asarray(real.obs["doublet_score"], dtype=np.float64)
-
-
-def _principal_axes(levels: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-    """Genes x components: the directions of largest variance, each gene scaled to a variance of 1.
-
-    The rotation leaves distances as they are, and spares scrublet's solver the many columns: a second of each sample.
-    """
-    spread = levels.std(axis=0)
-    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-    scaled = (levels - levels.mean(axis=0)) * scale
-    _, vectors = np.linalg.eigh(scaled.T @ scaled)
-    return np.asarray(scale[:, None] * vectors[:, ::-1][:, :number], dtype=np.float64)
 
 
 def call_cells(
@@ -224,13 +160,13 @@ def cell_features(
     ratios = clr(assigned * CLR_CELLS / assigned.sum()) if assigned.sum() > 0 else assigned * np.nan
     coverage = tree.coverage(genes) if model is None else dict.fromkeys(tree.types, model.coverage(genes))
     nobody = "" if len(single) else _NO_CELL
+    nothing = nobody or ("" if assigned.sum() > 0 else "no cell was assigned to a type")
     rows = [("fraction_unassigned", shares[UNASSIGNED], "fraction", 1.0, nobody)]
     for name in tree.types:
         unmarked = "" if coverage[name] > 0 else "none of this type's markers was measured"
-        values = (shares[name], ratios[name]) if not unmarked else (np.nan, np.nan)
-        nothing = "" if assigned.sum() > 0 else "no cell was assigned to a type"
+        values = (np.nan, np.nan) if unmarked else (shares[name], ratios[name])
         rows.append((f"fraction_{name}", values[0], "fraction", coverage[name], unmarked or nobody))
-        rows.append((f"clr_{name}", values[1], "clr", coverage[name], unmarked or nobody or nothing))
+        rows.append((f"clr_{name}", values[1], "clr", coverage[name], unmarked or nothing))
     table = pd.DataFrame(rows + _lineage_rows(single, tree, coverage), columns=_FEATURE_COLUMNS)
     method = "marker mixture" if model is None else "CellTypist"
     return SAMPLE_FEATURES.check(table.assign(method=method, cohort_dependent=False).sort_values("feature"))
@@ -329,9 +265,8 @@ def cell_step(
             ambient=liquid if ambient == "subtract" else None,
         )
         features.append(summed)
-    write_table(
-        SAMPLE_FEATURES.check(pd.concat(features, ignore_index=True).sort_values("feature")), out / "features.parquet"
-    )
+    table = pd.concat(features, ignore_index=True).sort_values("feature")
+    write_table(SAMPLE_FEATURES.check(table), out / "features.parquet")
     quality = cell_sample_quality(called, minimum_cells=minimum_cells, ambient_share=liquid.share)
     write_table(quality, out / "qc.parquet")
     shown = called[called["kept"]].drop(columns="kept").reset_index(drop=True)

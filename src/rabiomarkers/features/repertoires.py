@@ -1,7 +1,11 @@
 """How diverse and how uneven the T-cell receptors of one sample are.
 
-Diversity grows with the number of molecules seen: samples of unequal depth are comparable only when drawn down to the same
-(`depth`). Evenness-based numbers (clonality, Gini, the share of the largest clones) hang on it less, but not nothing.
+Diversity grows with the number of cells seen: samples of unequal depth are comparable only when drawn down to the same (`depth`).
+Evenness-based numbers (clonality, Gini, the share of the largest clones) hang on it less, but not nothing. What is drawn is what
+was counted: reads of one molecule are no further cells, so reads drawn to one depth may still come from unequal numbers of cells.
+
+scirpy's `alpha_diversity` has the same Shannon-based measures (through scikit-bio) for clonotypes of paired single cells; here they
+are taken of one chain at a time, as in bulk sequencing.
 
 References
 ----------
@@ -25,6 +29,7 @@ type Counts = NDArray[np.int64]
 MAIN_LOCUS = "TRB"
 """The chain that repertoires are compared by: its clones are the most specific."""
 LARGEST = 10
+SINGLE = "a single clone has no evenness"
 MEASURES: Mapping[str, str] = {
     "clonality": "1 - evenness",
     "shannon": "nats",
@@ -34,7 +39,15 @@ MEASURES: Mapping[str, str] = {
     "richness": "clones",
 }
 """Name and unit of each measure."""
-SHALLOW = "{reads:,} reads, {depth:,} are drawn"
+UNITS = {
+    "cell_id": "rows of cells",
+    "umi_count": "molecules",
+    "duplicate_count": "copies",
+    "consensus_count": "reads",
+    "rows": "rows",
+}
+"""What was counted, in words."""
+SHALLOW = "{reads:,} counted, {depth:,} are drawn"
 FEW = "{clones} clones of {locus}, {minimum} are needed"
 DRAWS = 10  # rarefactions that are averaged
 
@@ -51,7 +64,7 @@ def diversity(counts: Counts) -> dict[str, float]:
         return dict.fromkeys(MEASURES, np.nan)
     entropy = float(shannon(counts, base=np.e))
     return {
-        "clonality": 1 - float(pielou_e(counts)) if len(counts) > 1 else np.nan,
+        "clonality": max(0.0, 1 - float(pielou_e(counts))) if len(counts) > 1 else np.nan,  # rounding goes below 0
         "shannon": entropy,
         "hill_1": float(np.exp(entropy)),
         "gini": float(gini_index(counts, method="trapezoids")),
@@ -92,11 +105,11 @@ def repertoire_features(
         reason = FEW.format(clones=len(counts), locus=locus, minimum=minimum_clones) if few else ""
         if not reason and depth is not None and reads < depth:
             reason = SHALLOW.format(reads=reads, depth=depth)
-        method = "all reads" if depth is None else f"{depth} reads drawn, mean of {DRAWS}"
+        method = "all that were counted" if depth is None else f"{depth} drawn, mean of {DRAWS}"
         for name, unit in MEASURES.items():
             feature = f"tcr_{name}" + ("" if locus == MAIN_LOCUS else f"_{locus}")
             value = np.nan if reason else told[name]
-            note = reason or ("not defined of so even or small a repertoire" if np.isnan(value) else "")
+            note = reason or (SINGLE if np.isnan(value) else "")
             rows.append((feature, value, unit, method, 1.0, False, note))
     table = pd.DataFrame(rows, columns=list(SAMPLE_FEATURES.columns))
     return SAMPLE_FEATURES.check(table.sort_values("feature"))
@@ -112,7 +125,7 @@ def repertoire_quality(clones: pd.DataFrame, *, minimum_clones: int = 10) -> pd.
     incomplete = float(told.get("incomplete", 0.0)) / reads if reads else np.nan
     rows = [
         ("clones", number, "clones", f">= {minimum_clones}", number >= minimum_clones),
-        ("reads", reads, str(told.get("counted", "reads")), "", True),
+        ("reads", reads, UNITS.get(str(told.get("counted")), "reads"), "", True),
         ("unproductive_share", unproductive, "fraction", "", True),
         ("incomplete_share", incomplete, "fraction", "", True),
     ]

@@ -55,7 +55,8 @@ class CellMatrix:
         group = getattr(self.values, "group", None)
         if group is None and not sparse.issparse(self.values):
             return np.full(self.values.shape[0], len(self.var))
-        return np.diff(self.values.indptr if group is None else group["indptr"][:])
+        sizes: NDArray[np.int64] = np.diff(self.values.indptr if group is None else group["indptr"][:])
+        return sizes
 
     def _gathered(self, group: Mapping[str, Rows]) -> Iterator[tuple[str, sparse.csr_matrix]]:
         """The samples of a group, from one pass over the rows between their first and last."""

@@ -8,13 +8,17 @@ import pandas as pd
 
 from rabiomarkers.errors import InputError
 from rabiomarkers.files import Info, write_table
-from rabiomarkers.ingest.compensation import Spillover, compensated, read_compensation, spillover_of_file
+from rabiomarkers.ingest.compensation import (
+    Spillover,
+    compensated,
+    is_compensated,
+    read_compensation,
+    spillover_of_file,
+)
 from rabiomarkers.ingest.fcs import FcsFile, read_fcs
 from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.panels import Synonyms, columns_of, read_panel
 from rabiomarkers.knowledge import load_marker_synonyms
-
-COMPENSATED = "comp-"  # how FlowJo begins the name of a channel whose events it has compensated
 
 
 def read_cytometry(
@@ -127,7 +131,7 @@ def _spillover(
         return found, "none"
     if assay == "cytof":
         return None, "none"
-    if any(name.lower().startswith(COMPENSATED) for name in detectors):
+    if is_compensated(detectors):
         return None, "done before"
     own = Findings(label)
     found = spillover_of_file(file, own)
