@@ -166,7 +166,13 @@ def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_computed(tubes,
     (folder / "gates.csv").write_text("batch,assay\nb1,flow\n")
     (folder / "tree.yaml").write_text("populations: {T_cell: {parent: nobody, gate: {CD3: bright}}}\n")
     problems = [str(problem) for problem in check_study(folder)]
-    for words in ("the file ends before they do", "no FCS file", "'B515-A' is on line", "no column cut", "the level 'bright'"):
+    for words in (
+        "the file ends before they do",
+        "no FCS file",
+        "'B515-A' is on line",
+        "no column cut",
+        "the level 'bright'",
+    ):
         assert any(words in problem for problem in problems), (words, problems)
     with pytest.raises(Exception, match="no FCS file"):
         check_files(open_study(folder), Store(tmp_path / "store"))

@@ -64,7 +64,9 @@ def test_clonality_is_the_published_one(folder, pieces):
     published = pd.read_csv(folder / "tcr_clonality_published.csv")
     names = published["Patient_id"] + "_" + published["Cycle"]
     known = published.set_axis(names).loc[[name for name in names if name in pieces], "Shannon_Clonality"]
-    ours = [repertoire_features(pieces[name]).set_index("feature").loc["tcr_clonality", "value"] for name in known.index]
+    ours = [
+        repertoire_features(pieces[name]).set_index("feature").loc["tcr_clonality", "value"] for name in known.index
+    ]
     assert len(known) >= 50
     assert ours == pytest.approx(known.tolist(), abs=0.005)
 
