@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rabiomarkers.errors import InputError, Problem
+from rabiomarkers.features.celltypist_tables import read_model
 from rabiomarkers.features.gating.frozen import read_gates
 from rabiomarkers.features.gating.strategies import check_strategy
 from rabiomarkers.features.gating.tree import load_gating_tree
@@ -24,7 +25,7 @@ from rabiomarkers.ingest.gene_tables import GeneNames, read_gene_names, read_tra
 from rabiomarkers.ingest.passport import TpmFiles
 from rabiomarkers.ingest.proteins import read_proteins
 from rabiomarkers.ingest.repertoires import CloneBy, read_repertoire
-from rabiomarkers.knowledge import load_aliases, load_ensembl, load_marker_synonyms
+from rabiomarkers.knowledge import load_aliases, load_ensembl, load_marker_synonyms, load_markers
 from rabiomarkers.schema import config_path
 from rabiomarkers.settings.study import StudySettings
 
@@ -65,11 +66,16 @@ def reading_of(settings: StudySettings, files: Mapping[str, Path]) -> Reading:
     )
 
 
+def _read_celltypist(path: Path) -> object:
+    return read_model(path, load_markers(), aliases=_aliases())
+
+
 NAMED_FILE_READERS: Mapping[str, Callable[[Path], object]] = {
     "gene_names": read_gene_names,
     "transcripts": read_transcripts,
     "reference": read_reference,
     "profile": read_profile,
+    "celltypist": _read_celltypist,
     "controls": read_controls,
     "gates": read_gates,
     "tree": load_gating_tree,
