@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rabiomarkers.features import blood_counts as blood_count_features
@@ -11,7 +12,16 @@ from rabiomarkers.features import microbiome, signatures
 from rabiomarkers.features import proteins as protein_features
 from rabiomarkers.features import repertoires as repertoire_features
 from rabiomarkers.files import Info
-from rabiomarkers.ingest import abundance, blood_counts, cells, cytometry, expression, proteins, repertoires
+from rabiomarkers.ingest import (
+    abundance,
+    blood_counts,
+    cells,
+    compensation,
+    cytometry,
+    expression,
+    proteins,
+    repertoires,
+)
 from rabiomarkers.settings.measures import COHORT_METHODS
 from rabiomarkers.study import Study
 
@@ -49,6 +59,9 @@ class Assay:
     split_config: Mapping[str, str] = field(default_factory=dict)
     split_columns: tuple[str, ...] = ()
     split_parameters: Parameters = lambda study: {}
+    split_further: Callable[[Mapping[str, Path]], dict[str, Path]] = (
+        lambda beside: {}
+    )  # files that those of the columns name
     split_files: tuple[str, ...] = ()  # keys of `settings.measures.NAMED_FILES`; go along where the study names them
     score_config: Mapping[str, str] = field(default_factory=dict)
     score_columns: tuple[str, ...] = ()
@@ -93,11 +106,19 @@ def _taxa(assay: str) -> Assay:
     )
 
 
+def stained_tubes(beside: Mapping[str, Path]) -> dict[str, Path]:
+    """The single-stain controls that a table of compensation names, so that another tube is another input."""
+    table = beside.get("compensation")
+    tubes = [] if table is None else compensation.tubes_of(table)
+    return {f"tube:{number}": path for number, path in enumerate(tubes)}
+
+
 def _events(assay: str) -> Assay:
     return Assay(
         split=cytometry.split_cytometry,
         split_config={"synonyms": SYNONYMS},
         split_columns=("panel", "compensation"),
+        split_further=stained_tubes,
         split_parameters=lambda study: {"assay": assay},
         score=cytometry_features.cytometry_step,
         score_parameters=lambda study: {

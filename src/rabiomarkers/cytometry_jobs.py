@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rabiomarkers.assays import GATING_TREE, SYNONYMS
+from rabiomarkers.assays import GATING_TREE, SYNONYMS, stained_tubes
 from rabiomarkers.features.gating.batch import gate_step
 from rabiomarkers.ingest.controls import Control, read_controls
 from rabiomarkers.ingest.cytometry import split_cytometry
@@ -34,7 +34,12 @@ def control_jobs(study: Study, batch: str, files: Sequence[SampleFile]) -> list[
             Job(
                 name=f"read control {control.marker} of {batch}",
                 step=split_cytometry,
-                inputs={"matrix": control.path, "synonyms": config_path(SYNONYMS), **beside},
+                inputs={
+                    "matrix": control.path,
+                    "synonyms": config_path(SYNONYMS),
+                    **beside,
+                    **stained_tubes(beside),
+                },
                 parameters={"label": study.label(control.path), "sample_ids": ["control"], "assay": first.assay},
             ),
         )

@@ -46,6 +46,7 @@ def read_job(study: Study, file: SampleFile) -> Job:
             "matrix": file.path,
             **_config(assay.split_config),
             **_beside(file, assay.split_columns),
+            **assay.split_further(file.companions),
             **_named(study, assay.split_files),
         },
         parameters={"label": file.label, "sample_ids": list(file.sample_ids), **assay.split_parameters(study)},

@@ -2,6 +2,7 @@
 
 import shutil
 
+import flowio
 import numpy as np
 import pytest
 
@@ -22,6 +23,28 @@ def tubes(shared_data, tmp_path_factory):
     for path in (shared_data / "flow_compensation_controls" / "fcs").glob("*.fcs"):
         shutil.copy(path, folder / path.name)
     return folder
+
+
+def test_logarithmic_channels_are_read_as_the_readme_says(tubes):
+    file = read_fcs(tubes / "control_2.fcs", Findings("control_2.fcs"))
+    raw = flowio.FlowData(str(tubes / "control_2.fcs")).as_array(preprocess=False)
+    assert file.events.shape == (8_805, 7)
+    for at, channel in enumerate(file.channels):
+        if channel.detector.startswith("FL") and channel.detector.endswith("-H"):
+            np.testing.assert_allclose(file.events[:, at], 10 ** (raw[:, at] / 256), rtol=1e-6)
+        elif channel.kind == "scatter":
+            np.testing.assert_array_equal(file.events[:, at], raw[:, at])
+
+
+def test_real_files_are_read_as_the_library_alone_reads_them(shared_data):
+    paths = [
+        *(shared_data / "bcrxl_pbmc_cytof" / "fcs").glob("*.fcs"),
+        shared_data / "gatingml_reference" / "data1.fcs",
+    ]
+    for path in paths:
+        library = flowio.FlowData(str(path)).as_array()
+        np.testing.assert_allclose(read_fcs(path, Findings(path.name)).events, library, rtol=1e-6)
+    assert len(paths) == 9
 
 
 def spillover(tubes, *, gate=None):

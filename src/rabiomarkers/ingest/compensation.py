@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rabiomarkers.errors import InputError
-from rabiomarkers.ingest.delimited import Sheet, read_delimited, require_sheet
+from rabiomarkers.ingest.delimited import Sheet, read_delimited, read_sheet, require_sheet
 from rabiomarkers.ingest.fcs import FcsFile, canonical, read_fcs
 from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.matrix import as_numbers
@@ -129,6 +129,20 @@ def read_compensation(path: Path, detectors: Sequence[str], findings: Findings) 
         return None
     _check_matrix(found.matrix, found.detectors, findings)
     return found if len(findings.problems) == before else None
+
+
+def tubes_of(path: Path) -> list[Path]:
+    """The files of the single-stain controls that this CSV names, sorted; none where it is a matrix or cannot be read.
+
+    Who stores a compensated piece needs them: it changes where one of them does.
+    """
+    findings = Findings(path.name)
+    sheet = read_sheet(path, required=CONTROLS, findings=findings)
+    if sheet is None:
+        return []
+    place = Place(folder=path.parent, data_root=None)
+    found = [place.find(row["file"]) for _, row in sheet.rows() if row["file"] and nameable(row["file"])]
+    return sorted({tube for tube in found if tube is not None and tube.is_file()})
 
 
 def _check_matrix(matrix: Matrix, names: Sequence[str], findings: Findings) -> None:

@@ -47,13 +47,14 @@ def read_cytometry(
         CSV `channel, marker`; without it the file's own labels ($PnS) are believed.
     compensation
         CSV: a spillover matrix, or a table of single-stain controls; without it the file's own matrix is used, if it has one and
-        its events are not compensated already.
+        its events are not compensated already, which the names of its channels say (``Comp-B515-A``, ``<B515-A>``).
     synonyms
         From `load_marker_synonyms`; the table that ships where None.
 
     Returns
     -------
-    By sample id: events x columns, float32, linear; ``attrs["passport"]`` with `scale, declared, events, compensation, channels`.
+    By sample id: events x columns, float32, linear; ``attrs["passport"]`` with `scale`, `declared`, `events`, `channels` and
+    `compensation` (none, file, matrix, controls, or ``done before``).
 
     Raises
     ------
@@ -68,7 +69,7 @@ def read_cytometry(
             "correct the column path of samples.csv",
         )
     problems = findings.problems
-    file = _told(lambda: read_fcs(path, findings), [])  # what it finds is noted in `findings` itself
+    file = _told(lambda: read_fcs(path, Findings(label)), problems)
     markers = None if panel is None else _told(lambda: read_panel(panel), problems)
     if file is None:  # its problems are noted; nothing of panel or compensation can be held against it
         raise InputError(problems)
@@ -79,16 +80,8 @@ def read_cytometry(
     findings.raise_if_any()
     events = file.events if spillover is None else compensated(file, spillover)
     frame = pd.DataFrame(events, columns=[name for name, _ in columns])
-    frame.attrs["passport"] = {
-        "scale": "linear",
-        "declared": assay,
-        "events": len(frame),
-        "compensation": spillover.source if spillover is not None else remark,
-        "channels": {
-            name: {"detector": channel.detector, "range": channel.top, "kind": kind}
-            for (name, kind), channel in zip(columns, file.channels, strict=True)
-        },
-    }
+    source = spillover.source if spillover is not None else remark
+    frame.attrs["passport"] = _passport(file, columns, assay, source)
     return {sample_ids[0]: frame}
 
 
@@ -108,6 +101,19 @@ def split_cytometry(inputs: Mapping[str, Path], out: Path, *, label: str, sample
     passport = pieces[sample_ids[0]].attrs["passport"]
     markers = [name for name, channel in passport["channels"].items() if channel["kind"] == "marker"]
     return {key: passport[key] for key in ("scale", "events", "compensation")} | {"markers": markers}
+
+
+def _passport(file: FcsFile, columns: Sequence[tuple[str, str]], assay: str, compensation: str) -> dict[str, Any]:
+    return {
+        "scale": "linear",
+        "declared": assay,
+        "events": len(file.events),
+        "compensation": compensation,
+        "channels": {
+            name: {"detector": channel.detector, "range": channel.top, "kind": kind}
+            for (name, kind), channel in zip(columns, file.channels, strict=True)
+        },
+    }
 
 
 def _told(read: Any, problems: list[Any]) -> Any:

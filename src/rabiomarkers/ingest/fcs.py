@@ -1,6 +1,7 @@
 """FCS files: events on a linear scale, with what the file says of its channels and everything that can be wrong with it."""
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from flowio.exceptions import FlowIOException
 from numpy.typing import NDArray
 
-from rabiomarkers.ingest.fcs_text import AGAIN, plain_file
+from rabiomarkers.ingest.fcs_text import AGAIN, is_whole, plain_file
 from rabiomarkers.ingest.findings import Findings, named
 
 SPILLOVER = ("SPILLOVER", "SPILL", "COMP")
@@ -68,7 +69,7 @@ def read_fcs(path: Path, findings: Findings) -> FcsFile:
     """
     content, text = plain_file(path, findings)
     data = _decoded(content, findings)
-    values = _values(data, findings)
+    values = _values(data, text, findings)
     channels = tuple(_channel(data.channels[number], text) for number in sorted(data.channels))
     _check_names(channels, findings)
     _check_values(values, channels, findings)
@@ -117,12 +118,26 @@ def _decoded(content: io.BytesIO, findings: Findings) -> Any:
             findings.fail(f"events that cannot be decoded ({type(error).__name__})", "a complete FCS file", AGAIN)
 
 
-def _values(data: Any, findings: Findings) -> NDArray[np.float32]:
+def _values(data: Any, text: Mapping[str, str], findings: Findings) -> NDArray[np.float32]:
     """The events as linear numbers."""
     if data.events is None or len(data.events) != data.event_count * data.channel_count:
         findings.fail("events that cannot be decoded", "as many as $TOT says", AGAIN)
+    if is_whole(text):
+        _take_off_bits(data, text)
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(data.as_array(preprocess=True), dtype=np.float32)
+
+
+def _take_off_bits(data: Any, text: Mapping[str, str]) -> None:
+    """Whole numbers without the bits beyond each channel's range, as the standard asks; the range as the file gives it."""
+    ranges = [float(text[f"P{number}R"]) for number in sorted(data.channels)]
+    masks = [2 ** (math.ceil(top) - 1).bit_length() - 1 for top in ranges]
+    events = np.array(data.events, copy=None).reshape(-1, data.channel_count)
+    for at, (top, mask) in enumerate(zip(ranges, masks, strict=True)):
+        if mask < np.iinfo(events.dtype).max:
+            events[:, at] &= np.asarray(mask, dtype=events.dtype)
+        data.channels[at + 1]["pnr"] = top
+    data.events = events
 
 
 def _check_names(channels: Sequence[Channel], findings: Findings) -> None:

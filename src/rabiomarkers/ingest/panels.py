@@ -152,8 +152,9 @@ def _bearer(name: str, channels: Sequence[Channel], findings: Findings) -> Chann
         if own in by_detector:
             return by_detector[own]
     labelled = [channel for channel in channels if channel.label == name]
-    areas = [channel for channel in labelled if channel.detector.upper().endswith("-A")]
-    if len(labelled) == 1 or len(areas) == 1:
+    pulses = [PULSE.fullmatch(channel.detector) for channel in labelled]
+    areas = [channel for channel, found in zip(labelled, pulses, strict=True) if found and found["what"].upper() == "A"]
+    if len(labelled) == 1 or (len(areas) == 1 and len({found and found["stem"] for found in pulses}) == 1):
         return (areas or labelled)[0]
     if labelled:
         found = f"the panel's channel {name!r}, the label of {named(channel.detector for channel in labelled)}"
