@@ -16,7 +16,7 @@ SHARED_DATA = Path(os.environ.get("RABIOMARKERS_SHARED_DATA", Path(__file__).res
 
 FEW_DRAWS = {
     "change": {"flips": 20},
-    "cells": {"embedding": {"cells": 400}},
+    "cells": {"embedding": {"cells": 0}},
     "composition": {"draws": 20},
     "prediction": {"bootstraps": 50, "simulations": 10},
 }

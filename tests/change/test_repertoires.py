@@ -206,8 +206,11 @@ def test_one_clone_that_takes_the_sample_over_makes_no_others_contract():
     first, second = np.full(61, 200), np.full(61, 200)
     second[0] = 24_000  # the shares of all others fall to a third
     rng = np.random.default_rng(1)
-    pair = [told_as(rng.poisson(side), "umi_count") for side in (first, second)]
-    overlap, told = compare_repertoires(*pair)
+    counts = [rng.poisson(side) for side in (first, second)]
+    null = null_of(*counts)
+    assert null.chance == pytest.approx(0.5, abs=0.02)  # not 0.75, the later sample's share of all counts
+    assert null.copies == pytest.approx(1.0, abs=0.5)
+    overlap, told = compare_repertoires(*(told_as(side, "umi_count") for side in counts))
     assert told.loc[told["direction"] != "unchanged", "clone"].tolist() == ["c0"]
     assert (overlap["n_expanded"].item(), overlap["n_contracted"].item()) == (1, 0)
 

@@ -234,3 +234,24 @@ def test_the_simulated_trial_is_called_right(markers, tree):
     assert not called.loc[called["broken"], "kept"].any()
     values = cell_features(found, tree, pd.Index(blood.cells.var_names)).set_index("feature")["value"]
     assert max(abs(values[f"fraction_{name}"] - share) for name, share in blood.fractions().items()) < 0.02
+
+
+@pytest.mark.parametrize("limits", ["mad", "fixed"])
+def test_a_sample_of_which_no_cell_is_intact_is_told_through_the_step(make_cells, tmp_path, limits):
+    cells = make_cells(cells=60)
+    del cells.obs["truth"]
+    write_cells(cells, tmp_path / "S1.h5ad")
+    inputs = {
+        "sample": tmp_path / "S1.h5ad",
+        "markers": config_path("markers/immune_markers.csv"),
+        "signatures": config_path("signatures/gene_signatures.csv"),
+    }
+    options = OPTIONS | {"minimum_genes": 100_000, "minimum_cells": 20, "quality_limits": limits, "ambient": "subtract"}
+    info = cell_step(inputs, tmp_path, pseudobulk={"T_cell": ["TREG_CORE"]}, **options)
+    assert info == {"cells": 60, "kept": 0}
+    features = read_table(tmp_path / "features.parquet")
+    assert features["value"].isna().all()
+    assert (features["note"] != "").all()
+    quality = read_table(tmp_path / "qc.parquet").set_index("measure")
+    assert not quality.loc["cells_kept", "passed"]
+    assert read_table(tmp_path / "cells.parquet").empty

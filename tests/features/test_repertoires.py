@@ -30,6 +30,10 @@ def test_an_even_repertoire_by_hand():
     assert (told["top10_share"], told["richness"]) == (0.5, 20)
 
 
+def test_rounding_makes_no_clonality_below_zero():
+    assert min(diversity(np.full(number, 3))["clonality"] for number in (5, 12, 13, 18)) == 0.0
+
+
 def test_an_uneven_repertoire_by_hand():
     told = diversity(np.array([8, 1, 1]))  # shares 0.8, 0.1, 0.1
     entropy = -(0.8 * np.log(0.8) + 0.2 * np.log(0.1))

@@ -80,8 +80,8 @@ def null_of(before: Counts, after: Counts) -> Null:
     large ones (five observations are expected in either sample) enter by the median of theirs over that of chi-squared; of
     small ones, whose statistic is far from chi-squared, none counts more than five times as much as a single observation can.
 
-    The chance is the later sample's share of all counts, or where there are enough large clones, that of their median: where
-    a few clones take much of the later sample, the shares of all others fall without any of them having changed.
+    The chance is the later sample's share of all counts, or where there are enough large clones and they scatter less about it,
+    that of their median: where a few clones take much of the later sample, the shares of all others fall though none changed.
 
     Returns
     -------
@@ -98,9 +98,21 @@ def null_of(before: Counts, after: Counts) -> Null:
     copies = _dispersion(later, seen, depth.chance)
     if copies is None:
         return depth
-    large = _large(seen, depth.chance, copies)
-    chance = float(np.median(later[large] / seen[large])) if large.sum() >= JUDGES else depth.chance
-    return Null(chance=chance, copies=_dispersion(later, seen, chance) or copies, measured=True)
+    # of all clones, then of the large ones by it: where clones are seen in one sample only, the first median tells nothing
+    typical = _typical(later, seen, _typical(later, seen, float(np.median(later / seen))))
+    scatter = _dispersion(later, seen, typical) if typical is not None else None
+    if typical is None or scatter is None or scatter > copies:
+        return Null(chance=depth.chance, copies=copies, measured=True)
+    return Null(chance=typical, copies=scatter, measured=True)
+
+
+def _typical(later: Counts, seen: Counts, chance: float | None) -> float | None:
+    """The chance of the median large clone, large by the dispersion about `chance`; None where there are too few."""
+    copies = _dispersion(later, seen, chance) if chance is not None else None
+    if chance is None or copies is None:
+        return None
+    large = _large(seen, chance, copies)
+    return float(np.median(later[large] / seen[large])) if large.sum() >= JUDGES else None
 
 
 def _large(seen: Counts, chance: float, copies: float) -> NDArray[np.bool_]:

@@ -110,9 +110,10 @@ class FlowSample:
     spillover: Numbers
 
     def fractions(self) -> dict[str, float]:
-        """True share of each population among living single leukocytes."""
+        """True share of each population of `TYPES` among living single leukocytes, 0 of one that was not drawn."""
         intact = self.truth[~self.truth[["dead", "doublet", "debris"]].any(axis=1)]
-        return {str(name): float(share) for name, share in intact["population"].value_counts(normalize=True).items()}
+        shares = intact["population"].value_counts(normalize=True)
+        return {name: float(shares.get(name, 0.0)) for name in TYPES}
 
     def fcs(self) -> bytes:
         """The file, FCS 3.1 with its spillover matrix."""

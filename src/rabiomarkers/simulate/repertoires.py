@@ -4,46 +4,22 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rabiomarkers.simulate.design import Design, Patient, Sample, stream
 
-CLONES = 600
-READS = 4_000
+CLONES, PASSING = 600, 300
+"""Clones that a patient keeps, and small ones beside them that are of one sample only."""
+READS = 12_000
 SLOPE = 0.8  # of the logarithm of a clone's size on that of its rank
-DRIFT = 0.35  # natural log of a clone's share, between two samples
+DRIFT = 0.2  # natural log of a clone's share, between two samples
 EXPANDING_CLONES, EXPANSION = 12, 6.0
 """How many clones of a responder grow, and by which factor."""
 UNPRODUCTIVE = 0.04
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
-CODONS = dict(
-    zip(
-        LETTERS,
-        [
-            "GCC",
-            "TGC",
-            "GAC",
-            "GAG",
-            "TTC",
-            "GGC",
-            "CAC",
-            "ATC",
-            "AAG",
-            "CTG",
-            "ATG",
-            "AAC",
-            "CCC",
-            "CAG",
-            "CGG",
-            "AGC",
-            "ACC",
-            "GTG",
-            "TGG",
-            "TAC",
-        ],
-        strict=True,
-    )
-)
-"""One codon of each amino acid, in the order of `LETTERS`."""
+_IN_ORDER = "GCC TGC GAC GAG TTC GGC CAC ATC AAG CTG ATG AAC CCC CAG CGG AGC ACC GTG TGG TAC"
+CODONS = dict(zip(LETTERS, _IN_ORDER.split(), strict=True))
+"""One codon of each amino acid."""
 V_GENES = ("TRBV5-1", "TRBV6-5", "TRBV7-2", "TRBV7-9", "TRBV12-3", "TRBV19", "TRBV20-1", "TRBV27", "TRBV28", "TRBV29-1")
 J_GENES = ("TRBJ1-1", "TRBJ1-2", "TRBJ1-5", "TRBJ2-1", "TRBJ2-3", "TRBJ2-5", "TRBJ2-7")
 COLUMNS = (
@@ -64,24 +40,44 @@ def repertoires(design: Design, *, patients: tuple[Patient, ...] | None = None) 
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def growing_clones(design: Design, patient: Patient) -> frozenset[str]:
+    """The productive clones that treatment makes grow in this patient, as ``V:J:junction_aa``; none in whom it moves nothing."""
+    if not (design.planted and patient.responder):
+        return frozenset()
+    clones, growing = _clones(stream(design.seed, patient.index, "tcr"))
+    grown = clones.iloc[growing].query("productive")
+    return frozenset(grown["v_call"] + ":" + grown["j_call"] + ":" + grown["junction_aa"])
+
+
 def _samples(design: Design, patient: Patient) -> Iterator[tuple[Sample, pd.DataFrame]]:
     rng = stream(design.seed, patient.index, "tcr")
-    clones = pd.DataFrame(
-        {
-            "v_call": rng.choice(V_GENES, CLONES),
-            "j_call": rng.choice(J_GENES, CLONES),
-            "junction_aa": [_junction(rng) for _ in range(CLONES)],
-            "productive": rng.random(CLONES) >= UNPRODUCTIVE,
-        }
-    )
+    kept, growing = _clones(rng)
     sizes = np.arange(1, CLONES + 1.0) ** -SLOPE
-    growing = rng.choice(np.arange(20, CLONES // 2), EXPANDING_CLONES, replace=False)
     for sample in patient.of("tcr"):
         weight = sizes * np.exp(rng.normal(0.0, DRIFT, CLONES))
         if design.planted and patient.responder and sample.timepoint == "post":
             weight[growing] *= EXPANSION
-        counts = rng.multinomial(READS, weight / weight.sum())
+        clones = pd.concat([kept, _draw(rng, PASSING)], ignore_index=True)
+        everything = np.concatenate([weight, sizes[-PASSING:]])
+        counts = rng.multinomial(READS, everything / everything.sum())
         yield sample, clones.assign(duplicate_count=counts)[counts > 0]
+
+
+def _clones(rng: np.random.Generator) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """The clones that a patient keeps, the largest first, and which of them treatment makes grow."""
+    clones = _draw(rng, CLONES)
+    return clones, rng.choice(np.arange(20, CLONES // 2), EXPANDING_CLONES, replace=False)
+
+
+def _draw(rng: np.random.Generator, number: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "v_call": rng.choice(V_GENES, number),
+            "j_call": rng.choice(J_GENES, number),
+            "junction_aa": [_junction(rng) for _ in range(number)],
+            "productive": rng.random(number) >= UNPRODUCTIVE,
+        }
+    )
 
 
 def _junction(rng: np.random.Generator) -> str:
