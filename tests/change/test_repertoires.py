@@ -11,6 +11,7 @@ from rabiomarkers.change.repertoires import (
     NOT_MEASURED,
     OTHER_REGION,
     TEST,
+    TOO_UNEQUAL,
     Null,
     clone_tests,
     compare_repertoires,
@@ -191,6 +192,16 @@ def test_reads_that_come_in_hundreds_count_as_one(depth):
     # taken for cells, most of the clones that differ would be called
     taken = clone_tests(first, second)
     assert (taken["q_value"] <= 0.05).mean() > 0.5
+
+
+def test_reads_of_too_unequal_depth_are_not_tested_and_cells_are():
+    first, second = two_draws(seed=2, depth=3_000)
+    overlap, _ = compare_repertoires(told_as(20 * first, "rows"), told_as(400 * second, "rows"))
+    assert overlap["note"].item() == TOO_UNEQUAL
+    assert pd.isna(overlap["n_tested"].item())
+    assert overlap["morisita_horn"].item() > 0.9
+    cells, _ = compare_repertoires(told_as(first, "cell_id"), told_as(20 * second, "cell_id"))
+    assert cells["n_tested"].item() > 0
 
 
 def test_an_expansion_is_found_among_reads():

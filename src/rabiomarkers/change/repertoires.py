@@ -46,6 +46,8 @@ MEDIAN = float(chi2.median(1))
 CELLS, MOLECULES = "cell_id", "umi_count"
 OTHER_REGION = "junctions in one sample, CDR3 in the other: their clones have no names in common"
 OTHER_COUNT = "not tested: {before} counted before, {after} after"
+UNEQUAL = 10  # fold of depth up to which the dispersion holds for both samples
+TOO_UNEQUAL = f"not tested: one sample is more than {UNEQUAL} times as deep as the other"
 NOT_MEASURED = "not tested: too few clones to tell how many copies come from one cell"
 
 type Counts = NDArray[np.int64]
@@ -275,6 +277,9 @@ def _null(both: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame) -> tupl
     null = null_of(both["before"].to_numpy(np.int64), both["after"].to_numpy(np.int64))
     if counted[0] == CELLS:
         return replace(null, copies=1.0), ""  # each is an observation, whatever the others do
+    depths = sorted(int(both[side].sum()) for side in ("before", "after"))
+    if null.copies > 1 and depths[1] > UNEQUAL * depths[0]:
+        return None, TOO_UNEQUAL  # one copied molecule of the shallow sample would pass for many of the deep one
     return (null, "") if null.measured or counted[0] == MOLECULES else (None, NOT_MEASURED)
 
 
