@@ -142,7 +142,14 @@ def _quiet(label: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             with pd.option_context("future.infer_string", False):
                 yield
-    except (flowkit.exceptions.FlowKitException, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+    except (
+        flowkit.exceptions.FlowKitException,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        NotImplementedError,
+    ) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(
             [_problem(label, f"gates that cannot be applied to this file ({reason})", "gates on channels of the file")]
@@ -164,7 +171,7 @@ def _flowjo(path: Path, fcs: Path, label: str) -> Gates:
     import flowkit
 
     sample = flowkit.Sample(str(fcs), sample_id=fcs.name)
-    workspace = flowkit.Workspace(str(path), fcs_samples=sample, ignore_missing_files=True)
+    workspace = flowkit.Workspace(str(path), fcs_samples=sample, load_missing_file_data=True)
     known = list(workspace.get_sample_ids(loaded_only=False))
     name = fcs.name if fcs.name in known else known[0] if len(known) == 1 else None
     if name is None:
