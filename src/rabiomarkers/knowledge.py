@@ -171,6 +171,20 @@ def load_taxa(path: Path | None = None) -> pd.DataFrame:
     return load_table(path, "taxa/microbes.csv")
 
 
+def load_functions(path: Path | None = None) -> pd.DataFrame:
+    """KEGG orthologues on the way from carotene to retinoic acid and beside it, one row a step and orthologue.
+
+    Columns: `step`, `effect_on_ra`, `ko`, `ko_name`, `ec` (several with blanks between), `gene`, `scope`, `source`, `verification`,
+    `note`, `use` (``specific``; ``unspecific``: in most genomes; ``host``: in stool the host's or the diet's DNA).
+
+    Raises
+    ------
+    InputError
+        Every row that cannot be used, with its place.
+    """
+    return load_table(path, "taxa/microbial_functions.csv")
+
+
 def load_historical(path: Path | None = None) -> pd.DataFrame:
     """Published response rates, one row a trial population.
 

@@ -16,15 +16,19 @@ from rabiomarkers.features.gating.tree import load_gating_tree
 from rabiomarkers.features.immune_context import read_profile
 from rabiomarkers.features.scoring.mean_scores import read_reference
 from rabiomarkers.ingest.abundance import read_abundance
+from rabiomarkers.ingest.blanks import read_blanks
 from rabiomarkers.ingest.blood_counts import read_blood_counts
 from rabiomarkers.ingest.cells import single_cells
 from rabiomarkers.ingest.controls import read_controls
 from rabiomarkers.ingest.cytometry import read_cytometry
 from rabiomarkers.ingest.expression import read_expression
+from rabiomarkers.ingest.functions import read_functions
+from rabiomarkers.ingest.gene_families import read_gene_families
 from rabiomarkers.ingest.gene_tables import GeneNames, read_gene_names, read_transcripts
 from rabiomarkers.ingest.passport import TpmFiles
 from rabiomarkers.ingest.proteins import read_proteins
 from rabiomarkers.ingest.repertoires import CloneBy, read_repertoire
+from rabiomarkers.ingest.sequencing import read_sequencing
 from rabiomarkers.knowledge import load_aliases, load_ensembl, load_marker_synonyms, load_markers
 from rabiomarkers.schema import config_path
 from rabiomarkers.settings.study import StudySettings
@@ -53,6 +57,7 @@ class Reading:
     transcripts: "pd.Series[str] | None"
     tpm_files: TpmFiles
     clone_by: CloneBy
+    functions: Path | None = None
 
 
 def reading_of(settings: StudySettings, files: Mapping[str, Path]) -> Reading:
@@ -63,6 +68,7 @@ def reading_of(settings: StudySettings, files: Mapping[str, Path]) -> Reading:
         transcripts=read_transcripts(files["transcripts"]) if "transcripts" in files else None,
         tpm_files=settings.expression.tpm_files,
         clone_by=settings.tcr.clone_by,
+        functions=files.get("functions"),
     )
 
 
@@ -79,6 +85,9 @@ NAMED_FILE_READERS: Mapping[str, Callable[[Path], object]] = {
     "controls": read_controls,
     "gates": read_gates,
     "tree": load_gating_tree,
+    "blanks": read_blanks,
+    "sequencing": read_sequencing,
+    "functions": read_functions,
 }
 """Who reads each file that the settings name."""
 
@@ -174,6 +183,7 @@ READERS: Mapping[str, Callable[[SampleFile, Reading], object]] = {
     "flow": _events,
     "cytof": _events,
     "tcr": lambda file, reading: read_repertoire(**_whole(file), clone_by=reading.clone_by),
+    "gene_families": lambda file, reading: read_gene_families(**_whole(file), functions=reading.functions),
     "taxa_counts": _abundance,
     "taxa_relabund": _abundance,
 }

@@ -71,7 +71,7 @@ def qza(member="feature-table.biom"):
     [
         COUNTS,
         COUNTS.replace(",", "\t"),
-        gzip.compress(COUNTS.encode()),
+        gzip.compress(COUNTS.encode(), mtime=0),
         "# Constructed from biom file\n#OTU ID\tS1\tS2\ttaxonomy\n"
         + f"Blautia wexlerae\t10.0\t0.0\t{LINEAGES[0]}\nAkkermansia muciniphila\t30.0\t5.0\t{LINEAGES[1]}\n",
         "sample_id,Blautia wexlerae,Akkermansia muciniphila\nS2,0,5\nS1,10,30\nS9,x,x\n",
@@ -114,9 +114,10 @@ MERGED = (
 
 def test_a_metaphlan_profile_gives_its_species_and_names_its_database(write):
     piece = read(write(METAPHLAN, "profile.txt"), assay="taxa_relabund", sample_ids=["S1"])["S1"]
-    assert piece[["taxon", "value"]].to_numpy().tolist() == [["Blautia_wexlerae", 0.5], ["Dorea_longicatena", 0.3]]
+    assert piece[["taxon", "value"]].to_numpy().tolist() == [["Blautia_wexlerae", 0.625], ["Dorea_longicatena", 0.375]]
     assert piece["lineage"].iloc[0] == "k__Bacteria;p__Firmicutes;s__Blautia_wexlerae"
     assert piece.attrs["passport"]["database"] == "mpa_vJan21_CHOCOPhlAnSGB_202103"
+    assert piece.attrs["passport"]["unclassified"] == pytest.approx(0.2)  # shares are of what was placed
     assert "one sample for each profile" in str(problems_of(write(METAPHLAN), assay="taxa_relabund")[0])
 
 
@@ -182,7 +183,7 @@ def test_another_scale_than_declared_is_refused(write, content, assay, told):
         (json.dumps({"a": 1}).encode(), "taxa_counts", None, None, "a damaged BIOM file"),
         (qza()[:200], "taxa_counts", None, None, "a damaged zip archive"),
         (qza("tree.nwk"), "taxa_counts", None, None, "an archive that holds tree.nwk"),
-        (gzip.compress(COUNTS.encode())[:-9], "taxa_counts", None, None, "gzip data are damaged"),
+        (gzip.compress(COUNTS.encode(), mtime=0)[:-9], "taxa_counts", None, None, "gzip data are damaged"),
         (b"", "taxa_counts", None, None, "an empty file"),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_sheet_in_order_has_absolute_paths_and_defaults(read, study):
         ("S3,P2,pre,tumor,rna_counts,counts.csv", "compartment", "did you mean 'tumour'?"),
         ("S3,P2,pre,tumour,rna_count,counts.csv", "assay", "did you mean 'rna_counts'?"),
         ("S3,P2,pre,tumour,taxa_counts,counts.csv", "assay", "taxa_counts of faecal"),
-        ("S3,P2,pre,faecal,gene_families,counts.csv", "assay", "which this version does not read yet"),
+        ("S3,P2,pre,blood,gene_families,counts.csv", "assay", "assay 'gene_families' of compartment 'blood'"),
         (
             "S1,P1,pre,tumour,rna_counts,counts.csv",
             "sample_id",

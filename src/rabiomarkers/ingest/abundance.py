@@ -1,39 +1,27 @@
 """Taxa in stool: BIOM, QIIME 2, MetaPhlAn and plain tables, cut into one piece a sample."""
 
-import io
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from rabiomarkers.files import Info, write_table
-from rabiomarkers.ingest.delimited import HDF5, ZIP, Delimited, read_bytes, read_delimited
+from rabiomarkers.ingest.abundances import ABUNDANCE, LINEAGE_COLUMNS, Abundances
+from rabiomarkers.ingest.archives import artifact_member
+from rabiomarkers.ingest.biom_tables import read_biom
+from rabiomarkers.ingest.delimited import HDF5, ZIP, Delimited, delimited_of, read_bytes, text_of
 from rabiomarkers.ingest.findings import Findings, named
-from rabiomarkers.ingest.lineage import artifact_member, check_tree, lineage, read_taxonomy, split_lineage
+from rabiomarkers.ingest.kraken import is_bracken, is_report, read_bracken, read_report
+from rabiomarkers.ingest.lineage import check_tree, lineage, read_taxonomy, split_lineage
 from rabiomarkers.ingest.matrix import check_not_negative, check_present, number_columns
+from rabiomarkers.ingest.metaphlan import is_metaphlan, read_metaphlan
 from rabiomarkers.ingest.passport import check_abundance, look
-from rabiomarkers.ingest.places import refuse_links
+from rabiomarkers.ingest.sequencing import host_shares
 
-LINEAGE_COLUMNS = ("taxonomy", "lineage", "consensus lineage", "consensuslineage")
-METAPHLAN_CLADE = ("clade_name", "id", "sampleid", "clade")
-ABUNDANCE = "an abundance"
+ARTIFACTS = ("FeatureTable[Frequency]", "FeatureTable[RelativeFrequency]", "FeatureTable[Composition]")
 SCALES = {"taxa_counts": "counts", "taxa_relabund": "relative"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Abundances:
-    """Taxa x samples as the file has them."""
-
-    values: pd.DataFrame  # index: line where the file has lines, else position
-    taxa: "pd.Series[str]"
-    lineages: "pd.Series[str]"
-    database: str | None = None
 
 
 def read_abundance(
@@ -51,8 +39,9 @@ def read_abundance(
     Parameters
     ----------
     path
-        BIOM 1 or 2.1, QIIME 2 `.qza`, a MetaPhlAn profile or merged table (its species rows are taken), or a CSV or TSV (plain or
-        gzipped) of taxa x samples or samples x taxa: which of the two is seen from where the sample ids stand.
+        BIOM 1 or 2.1, QIIME 2 `.qza`, a MetaPhlAn profile or merged table (its species rows are taken), a report of Kraken 2 or
+        Bracken, Bracken's tables, or a CSV or TSV (plain or gzipped) of taxa x samples or samples x taxa (DADA2's sequence table:
+        the sequences are the taxa): which of the two is seen from where the sample ids stand.
     label
         How the file is called in problems.
     assay
@@ -87,9 +76,15 @@ def read_abundance(
     if tree is not None:
         counted = found.taxa[(found.values > 0).any(axis="columns")]
         check_tree(tree, label=tree.name, taxa=set(counted))
-    passport = {"scale": SCALES[assay], "declared": assay, "database": found.database or database}
+    passport: dict[str, object] = {"scale": SCALES[assay], "declared": assay, "database": found.database or database}
     names = pd.DataFrame({"taxon": found.taxa, "lineage": lineages}).astype("str")
-    return {sample: _piece(names, found.values[sample], passport) for sample in sample_ids}
+    return {sample: _piece(names, found.values[sample], passport | _lost(found, sample)) for sample in sample_ids}
+
+
+def _lost(found: Abundances, sample: str) -> dict[str, object]:
+    """What of a sample's reads is in no taxon, as far as the file tells."""
+    told = {"unclassified": found.unclassified.get(sample), "host": found.host.get(sample)}
+    return {name: share for name, share in told.items() if share is not None}
 
 
 def _piece(names: pd.DataFrame, values: pd.Series, passport: Mapping[str, object]) -> pd.DataFrame:
@@ -114,7 +109,10 @@ def to_fractions(values: pd.Series) -> pd.Series:
 def split_abundance(
     inputs: Mapping[str, Path], out: Path, *, label: str, assay: str, sample_ids: list[str], database: str
 ) -> Info:
-    """`matrix` and, where there are any, `taxonomy`, `tree` -> `<sample_id>.parquet` of each sample; tells what it is."""
+    """`matrix` and, where there are any, `taxonomy`, `tree` -> `<sample_id>.parquet` of each sample; tells what it is.
+
+    `sequencing`, where given, tells the host's share of the reads; it goes before what the file says.
+    """
     pieces = read_abundance(
         inputs["matrix"],
         label=label,
@@ -124,7 +122,10 @@ def split_abundance(
         taxonomy=inputs.get("taxonomy"),
         tree=inputs.get("tree"),
     )
+    known = host_shares(inputs["sequencing"]) if "sequencing" in inputs else {}
     for sample, piece in pieces.items():
+        if sample in known:
+            piece.attrs["passport"]["host"] = known[sample]
         write_table(piece, out / f"{sample}.parquet")
     return dict(pieces[sample_ids[0]].attrs["passport"])
 
@@ -158,15 +159,19 @@ def _check_taxa(taxa: "pd.Series[str]", findings: Findings) -> None:
     findings.add_cells(empty, "a name for every taxon", "name it, or take it out")
 
 
-def _open(path: Path, sample_ids: Sequence[str], findings: Findings) -> _Abundances:
+def _open(path: Path, sample_ids: Sequence[str], findings: Findings) -> Abundances:
     content = read_bytes(path, findings.file)
     if content.startswith(ZIP):
-        content = artifact_member(content, "feature-table.biom", findings)
+        _, content = artifact_member(content, {"feature-table.biom": "a feature table"}, findings, types=ARTIFACTS)
     if content.startswith(HDF5) or re.match(rb"\s*\{", content):
-        return _biom(content, sample_ids, findings)
-    table = read_delimited(path, label=findings.file)
-    if _is_metaphlan(table):
-        return _metaphlan(table, sample_ids, findings)
+        return read_biom(content, sample_ids, findings)
+    if is_report(content):
+        return read_report(text_of(content, findings.file), sample_ids, findings)
+    table = delimited_of(content, label=findings.file)
+    if is_metaphlan(table):
+        return read_metaphlan(table, sample_ids, findings)
+    if is_bracken(table):
+        return read_bracken(table, sample_ids, findings)
     first = table.frame(text=[0])[0].str.strip()
     in_header, in_rows = len(set(table.header) & set(sample_ids)), len(set(first) & set(sample_ids))
     if in_rows > in_header:
@@ -176,7 +181,7 @@ def _open(path: Path, sample_ids: Sequence[str], findings: Findings) -> _Abundan
 
 def _taxa_by_samples(
     table: Delimited, first: "pd.Series[str]", sample_ids: Sequence[str], findings: Findings
-) -> _Abundances:
+) -> Abundances:
     check_present(sample_ids, table.header[1:], findings, where="column")
     wanted = {at: name for at, name in enumerate(table.header) if at and name in set(sample_ids)}
     own = next((at for at, title in enumerate(table.header) if at and title.lower() in LINEAGE_COLUMNS), None)
@@ -185,12 +190,12 @@ def _taxa_by_samples(
         lineages = table.frame(text=[own])[own].map(lambda text: lineage(split_lineage(text)))
     values = number_columns(table, wanted, findings)
     check_not_negative(values, findings, what=ABUNDANCE)
-    return _Abundances(values=values, taxa=first, lineages=lineages)
+    return Abundances(values=values, taxa=first, lineages=lineages)
 
 
 def _samples_by_taxa(
     table: Delimited, first: "pd.Series[str]", sample_ids: Sequence[str], findings: Findings
-) -> _Abundances:
+) -> Abundances:
     check_present(sample_ids, list(first), findings, where="row")
     titles = dict(enumerate(table.header[1:], start=1))
     repeated = sorted({title for title in titles.values() if table.header.count(title) > 1})
@@ -212,87 +217,6 @@ def _samples_by_taxa(
     check_not_negative(values, findings, what=ABUNDANCE)
     taxa = pd.Series(list(titles.values()), dtype=str)
     transposed = pd.DataFrame(values.to_numpy().T, index=taxa.index, columns=first[mine].to_list())
-    return _Abundances(
+    return Abundances(
         values=transposed.loc[:, ~transposed.columns.duplicated()], taxa=taxa, lineages=pd.Series("", index=taxa.index)
     )
-
-
-def _is_metaphlan(table: Delimited) -> bool:
-    return table.header[0].lower() in METAPHLAN_CLADE and any("|" in line.split("\t", 1)[0] for line in table.lines)
-
-
-def _metaphlan(table: Delimited, sample_ids: Sequence[str], findings: Findings) -> _Abundances:
-    """The species rows of a profile (one sample) or a merged table."""
-    clades = table.frame(text=[0])[0].str.strip()
-    profile = "relative_abundance" in table.header
-    if profile and len(sample_ids) == 1:
-        wanted = {table.header.index("relative_abundance"): sample_ids[0]}
-    elif profile:
-        findings.fail(
-            f"a MetaPhlAn profile, named by {len(sample_ids)} samples",
-            "one sample for each profile",
-            "give each sample its own file in samples.csv, or merge them (merge_metaphlan_tables.py)",
-        )
-    else:
-        check_present(sample_ids, table.header[1:], findings, where="column")
-        wanted = {at: name for at, name in enumerate(table.header) if at and name in set(sample_ids)}
-    last = clades.str.rsplit("|", n=1).str[-1]
-    species = last.str.startswith("s__")
-    if not species.any():
-        findings.add("no species rows", "rows down to s__", "run MetaPhlAn with all ranks (--tax_lev a)")
-    values = number_columns(table, wanted, findings)
-    check_not_negative(values, findings, what=ABUNDANCE)
-    declared = [found[0] for comment in table.comments if (found := re.search(r"mpa_v\w+", comment))]
-    return _Abundances(
-        values=values[species],
-        taxa=last[species].str.removeprefix("s__"),
-        lineages=clades[species].map(lambda clade: lineage(split_lineage(clade))),
-        database=declared[0] if declared else None,
-    )
-
-
-def _biom(content: bytes, sample_ids: Sequence[str], findings: Findings) -> _Abundances:
-    """BIOM 1 (JSON) or 2.1 (HDF5); the lineage of its observations where it holds one."""
-    from biom import Table  # takes half a second to load: only for this format
-    from biom.exception import BiomException
-
-    try:
-        if content.startswith(HDF5):
-            with h5py.File(io.BytesIO(content)) as file:
-                refuse_links(file, findings)
-                table = Table.from_hdf5(file)
-        else:
-            table = Table.from_json(json.loads(content))
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        IndexError,
-        RuntimeError,
-        BiomException,
-    ):  # too deep: RecursionError
-        findings.fail("a damaged BIOM file", "a complete BIOM 1 or 2.1 table", "export or copy it again")
-    if table.is_empty():
-        findings.fail("a BIOM table without taxa or samples", "at least one of each", "export the table again")
-    ids = [str(sample) for sample in table.ids()]
-    check_present(sample_ids, ids, findings, where="sample")
-    wanted = [sample for sample in sample_ids if sample in ids]
-    columns = [ids.index(sample) for sample in wanted]
-    dense = np.asarray(table.matrix_data.tocsc()[:, columns].todense(), dtype=np.float64)
-    taxa = pd.Series([str(taxon) for taxon in table.ids("observation")], dtype=str)
-    values = pd.DataFrame(dense, columns=wanted)
-    infinite = [sample for sample in wanted if not np.isfinite(values[sample]).all()]
-    for sample in infinite:
-        findings.add("values that are not finite", "a number in every cell", "export the table again", column=sample)
-    check_not_negative(values.set_axis(taxa, axis="index"), findings, what=ABUNDANCE)
-    metadata = table.metadata(axis="observation") or [None] * len(taxa)
-    return _Abundances(
-        values=values, taxa=taxa, lineages=pd.Series([_biom_lineage(entry) for entry in metadata], dtype=str)
-    )
-
-
-def _biom_lineage(entry: Any) -> str:
-    """The lineage out of an observation's metadata, a list or a text."""
-    told = (entry or {}).get("taxonomy") or ""
-    return lineage(told if isinstance(told, list | tuple) else split_lineage(str(told)))

@@ -17,6 +17,8 @@ from rabiomarkers.ingest.findings import Findings, named, nearest
 GZIP, ZIP, HDF5 = b"\x1f\x8b", b"PK\x03\x04", b"\x89HDF"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
+LEAST_UNPACKED, MOST_PACKED, PIECE = 64 * 1024**2, 500, 16 * 1024**2
+"""Gzip packs tables 3 to 50 times; what unpacks to more than the first and more than so many times its size is a trap."""
 BLANK = " \t,;\"'"
 
 
@@ -39,7 +41,7 @@ def read_bytes(path: Path, label: str) -> bytes:
         findings.fail("a file that may not be read", "a readable file", "ask its owner for permission to read")
     if content.startswith(GZIP):
         try:
-            content = gzip.decompress(content)
+            content = _unpacked(content, findings)
         except (EOFError, gzip.BadGzipFile, zlib.error):
             findings.fail(
                 "the gzip data are damaged or break off", "a complete .gz file", "copy or download the file again"
@@ -47,6 +49,29 @@ def read_bytes(path: Path, label: str) -> bytes:
     if not content or content.isspace():
         findings.fail("an empty file", "a file with content", "export it again; was the copy interrupted?")
     return content
+
+
+def _unpacked(content: bytes, findings: Findings) -> bytes:
+    """The content of a gzip file, a piece at a time: one that grows out of all proportion is given up.
+
+    Raises
+    ------
+    InputError
+        It does.
+    """
+    allowed = max(LEAST_UNPACKED, MOST_PACKED * len(content))
+    pieces, size = [], 0
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        while piece := file.read(PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            if size > allowed:
+                findings.fail(
+                    f"gzip data that unpack to more than {allowed:,} bytes from {len(content):,}",
+                    "a file whose content is what it seems",
+                    "do not trust this file",
+                )
+    return b"".join(pieces)
 
 
 def read_text(path: Path, label: str) -> str:
@@ -57,7 +82,11 @@ def read_text(path: Path, label: str) -> str:
     InputError
         What `read_bytes` raises; or the file is an Excel workbook or no UTF-8 text.
     """
-    content = read_bytes(path, label)
+    return text_of(read_bytes(path, label), label)
+
+
+def text_of(content: bytes, label: str) -> str:
+    """As `read_text`, of what was read already."""
     findings = Findings(label)
     if content.startswith(ZIP):
         findings.fail(
@@ -145,7 +174,12 @@ def read_delimited(path: Path, *, label: str, rows: int = 1, columns: int = 2) -
             What `read_text` raises; the file has fewer than `rows` below its header or fewer than `columns`, or lines with too few
         or too many fields (each is named: a file that breaks off ends in one).
     """
-    lines = read_text(path, label).split("\n")
+    return delimited_of(read_bytes(path, label), label=label, rows=rows, columns=columns)
+
+
+def delimited_of(content: bytes, *, label: str, rows: int = 1, columns: int = 2) -> Delimited:
+    """As `read_delimited`, of what was read already."""
+    lines = text_of(content, label).split("\n")
     kept = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(BLANK)]
     findings = Findings(label)
     first = next((index for index, (_, line) in enumerate(kept) if not line.startswith("#")), len(kept))

@@ -3,7 +3,6 @@
 import io
 import re
 import warnings
-import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable
 from math import inf
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from rabiomarkers.ingest.delimited import read_delimited, read_text
+from rabiomarkers.ingest.archives import artifact_member
+from rabiomarkers.ingest.delimited import ZIP, Delimited, delimited_of, read_bytes, read_delimited, read_text
 from rabiomarkers.ingest.findings import Findings, named
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def read_taxonomy(path: Path, *, label: str) -> "pd.Series[str]":
     Parameters
     ----------
     path
-        CSV or TSV: first column the taxon as in the abundance table, then either one column with the whole lineage (`lineage`,
-        `Taxon`, `taxonomy`) or one column for each rank (kingdom or domain, phylum, ... species).
+        CSV, TSV or QIIME 2 artifact: first column the taxon as in the abundance table, then either one column with the whole
+        lineage (`lineage`, `Taxon`, `taxonomy`) or one column for each rank (kingdom or domain, phylum, ... species).
     label
         How the file is called in problems.
 
@@ -54,8 +54,8 @@ def read_taxonomy(path: Path, *, label: str) -> "pd.Series[str]":
     InputError
         Every problem of the file.
     """
-    table = read_delimited(path, label=label)
     findings = Findings(label)
+    table = _opened(path, label, findings)
     texts = table.texts()
     titles = ["kingdom" if title.lower() in ("domain", "superkingdom") else title.lower() for title in table.header]
     whole = next((titles.index(title) for title in LINEAGE_TITLES if title in titles[1:]), None)
@@ -76,6 +76,15 @@ def read_taxonomy(path: Path, *, label: str) -> "pd.Series[str]":
         columns = [[""] * len(texts) if at is None else texts[at].to_list() for at in ranks]
         lineages = [lineage(parts) for parts in zip(*columns, strict=True)]
     return pd.Series(lineages, index=pd.Index(texts[0]), dtype=str)
+
+
+def _opened(path: Path, label: str, findings: Findings) -> Delimited:
+    """The table; of a QIIME 2 artifact the one in it."""
+    content = read_bytes(path, label)
+    if not content.startswith(ZIP):
+        return read_delimited(path, label=label)
+    _, inside = artifact_member(content, {"taxonomy.tsv": "a taxonomy"}, findings, types=["FeatureData[Taxonomy]"])
+    return delimited_of(inside, label=label)
 
 
 def check_tree(path: Path, *, label: str, taxa: Collection[str]) -> None:
@@ -134,26 +143,3 @@ def _check_branches(tree: "TreeNode", taxa: Collection[str], findings: Findings)
             "root and export the tree again; a small negative length of neighbour joining is set to 0",
         )
     findings.raise_if_any()
-
-
-def artifact_member(content: bytes, name: str, findings: Findings) -> bytes:
-    """A file of a QIIME 2 artifact (`.qza`), by its place below `data/`.
-
-    Raises
-    ------
-    InputError
-        The archive is damaged or holds no such file.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = {member: archive.read(member) for member in archive.namelist() if "/data/" in member}
-    except (zipfile.BadZipFile, EOFError, OSError):
-        findings.fail("a damaged zip archive", "a complete .qza file", "export or copy it again")
-    wanted = [member for member in members if member.endswith(f"/data/{name}")]
-    if not wanted:
-        findings.fail(
-            f"an archive that holds {named(sorted(Path(member).name for member in members)) or 'no data'}",
-            f"a QIIME 2 artifact with data/{name} (FeatureTable[Frequency])",
-            "name the artifact of the feature table",
-        )
-    return members[wanted[0]]

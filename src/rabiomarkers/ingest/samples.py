@@ -33,9 +33,6 @@ ASSAY_COMPARTMENTS: Mapping[str, tuple[str, ...]] = {
 }
 """Where each assay may come from."""
 
-READ_ASSAYS = tuple(assay for assay in ASSAY_COMPARTMENTS if assay != "gene_families")
-"""The assays that this version reads."""
-
 COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "tree": ("taxa_counts", "taxa_relabund"),
     "taxonomy": ("taxa_counts", "taxa_relabund"),
@@ -148,13 +145,9 @@ def _check_assay(line: int, row: Mapping[str, str], findings: Findings) -> None:
     assay, compartment = row["assay"], row["compartment"]
     if assay and assay not in ASSAY_COMPARTMENTS:
         findings.add(
-            f"unknown assay {assay!r}", one_of(assay, READ_ASSAYS), "correct the assay", row=line, column="assay"
-        )
-    elif assay and assay not in READ_ASSAYS and not row["exclude"]:
-        findings.add(
-            f"assay {assay!r}, which this version does not read yet",
-            f"one of {named(READ_ASSAYS, limit=20)}",
-            "write a reason into the column exclude to keep the row, or take it out",
+            f"unknown assay {assay!r}",
+            one_of(assay, tuple(ASSAY_COMPARTMENTS)),
+            "correct the assay",
             row=line,
             column="assay",
         )

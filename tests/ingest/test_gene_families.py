@@ -1,0 +1,91 @@
+"""Tables of gene families as HUMAnN writes them, by hand."""
+
+import pytest
+
+from rabiomarkers.errors import InputError
+from rabiomarkers.files import read_table
+from rabiomarkers.ingest.gene_families import read_gene_families, split_gene_families
+
+HUMANN = (
+    "# Gene Family\tS1_Abundance-RPKs\tS2_Abundance-RPKs\n"
+    "UNMAPPED\t100\t0\n"
+    "K07249: retinal dehydrogenase [EC:1.2.1.36]\t10\t0\n"
+    "K07249|g__Blautia.s__Blautia_obeum\t10\t0\n"
+    "ko:K00128\t90\t3\n"
+    "K00001\t200\t7\n"
+    "UNGROUPED\t500\t10\n"
+)
+
+
+def write(tmp_path, text, name="families.tsv"):
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
+
+
+def read(tmp_path, text, samples=("S1",), **options):
+    return read_gene_families(write(tmp_path, text), label="families.tsv", sample_ids=list(samples), **options)
+
+
+def test_rows_by_organism_and_what_was_not_placed_are_no_families(tmp_path):
+    piece = read(tmp_path, HUMANN, ("S1", "S2"))["S1"]
+    assert piece["family"].to_list() == ["K00001", "K00128", "K07249"]
+    assert piece["value"].to_list() == pytest.approx([200 / 300 * 1e6, 90 / 300 * 1e6, 10 / 300 * 1e6])
+    # 100 of 100 + 300 was mapped to nothing
+    assert piece.attrs["passport"] == {"scale": "cpm", "kind": "ko", "families": 3, "unmapped": 0.25}
+
+
+def test_the_unit_of_the_file_plays_no_part(tmp_path):
+    text = "family\tS1\nK00001\t{}\nK00128\t{}\n"
+    assert read(tmp_path, text.format(3, 1))["S1"].equals(read(tmp_path, text.format(0.3, 0.1))["S1"])
+
+
+def test_enzyme_numbers_are_read(tmp_path):
+    piece = read(tmp_path, "family,S1\nEC:1.2.1.36,1\n1.1.1.-: some,3\n")["S1"]
+    assert piece["family"].to_list() == ["1.1.1.-", "1.2.1.36"]
+    assert piece.attrs["passport"]["kind"] == "ec"
+
+
+def test_families_of_the_studys_own_go_by_its_map(tmp_path):
+    own = write(tmp_path, "gene_family,ko\nUniRef90_A,K07249\nUniRef90_A,K00128\nUniRef90_B,K07249\n", "map.csv")
+    text = "family\tS1\nUniRef90_A\t2\nUniRef90_B\t3\nUniRef90_C\t5\n"
+    piece = read(tmp_path, text, functions=own)["S1"]
+    assert piece.set_index("family")["value"].to_dict() == pytest.approx({"K00128": 2e5, "K07249": 5e5})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("family\tS1\nUniRef90_A\t3\n", "1 names that are neither KO nor EC: UniRef90_A"),
+        ("family\tS1\nK00001\t-3\n", "families.tsv:2:S1: -3"),
+        ("family\tS1\nK00001\t0\n", "nothing but zeros"),
+        ("family\tS1\nK00001\t1\n1.1.1.1\t2\n", "orthologues (KO) and enzyme numbers (EC) in one table"),
+        ("family\tS9\nK00001\t1\n", "no column 'S1'"),
+        ("family\tS1\nK00001\t1\nK00001: x\t1\n", "'K00001' a second time"),
+        ("family\tS1\nK00001\tmany\n", "'many'; a number"),
+    ],
+)
+def test_a_wrong_table_is_told_with_its_place(tmp_path, text, told):
+    with pytest.raises(InputError) as error:
+        read(tmp_path, text)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("gene_family,ko\nU,K1\n", "'K1'; a KEGG orthologue"),
+        ("gene_family,ko\nU,K00001\nU,K00001\n", "a second time"),
+        ("gene_family\nU\n", "ko"),
+    ],
+)
+def test_a_wrong_map_is_told(tmp_path, text, told):
+    own = write(tmp_path, text, "map.csv")
+    with pytest.raises(InputError) as error:
+        read(tmp_path, "family\tS1\nU\t3\n", functions=own)
+    assert told in str(error.value)
+
+
+def test_the_step_writes_one_piece_a_sample(tmp_path):
+    inputs = {"matrix": write(tmp_path, HUMANN)}
+    assert split_gene_families(inputs, tmp_path, label="x", sample_ids=["S1", "S2"])["kind"] == "ko"
+    assert read_table(tmp_path / "S2.parquet")["value"].sum() == pytest.approx(1e6)
