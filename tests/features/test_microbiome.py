@@ -7,17 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.errors import AbundanceError, ScaleError
-from rabiomarkers.features.microbiome import (
-    diversity,
-    diversity_of_shares,
-    microbiome_features,
-    microbiome_quality,
-    microbiome_step,
-    read_tree,
-)
+from rabiomarkers.features.diversity import diversity, diversity_of_shares
+from rabiomarkers.features.microbiome import microbiome_features, microbiome_step
+from rabiomarkers.features.stool_quality import stool_quality
 from rabiomarkers.files import read_table, write_table
 from rabiomarkers.knowledge import load_taxa
 from rabiomarkers.schema import config_path
+from rabiomarkers.stats.trees import read_tree
 
 NEWICK = "((tax_a:1,tax_b:2):1,(tax_c:3,tax_d:4):1);"
 
@@ -56,7 +52,8 @@ def test_diversity_of_all_reads_by_hand():
     measured = diversity(
         pd.Series({"a": 5, "b": 5, "c": 0}), depth=10, seed=1
     )  # the depth is the total: nothing is drawn away
-    assert measured == pytest.approx({"observed_taxa": 2.0, "shannon": math.log(2), "simpson": 0.5})
+    by_hand = {"observed_taxa": 2.0, "shannon": math.log(2), "simpson": 0.5, "inverse_simpson": 2.0, "pielou": 1.0}
+    assert {name: measured[name] for name in by_hand} == pytest.approx(by_hand)
 
 
 def test_faith_diversity_is_the_branch_length_from_the_root(tree):
@@ -87,11 +84,19 @@ def test_drawing_down_tends_to_the_expected_number_of_taxa():
     counts = pd.Series({f"t{number:02d}": 10 for number in range(50)})
     # a taxon of 10 of 500 reads is missed by 100 draws with probability C(490, 100) / C(500, 100)
     missed = math.comb(490, 100) / math.comb(500, 100)
-    assert diversity(counts, depth=100, seed=1)["observed_taxa"] == pytest.approx(50 * (1 - missed), abs=1.5)
+    assert diversity(counts, depth=100, seed=1)["observed_taxa"] == pytest.approx(50 * (1 - missed), abs=1e-9)
 
 
 def test_one_taxon_has_no_diversity():
-    assert diversity(pd.Series({"a": 100}), depth=10, seed=1) == {"observed_taxa": 1.0, "shannon": 0.0, "simpson": 0.0}
+    measured = diversity(pd.Series({"a": 100}), depth=10, seed=1)
+    assert {name: measured[name] for name in ("observed_taxa", "shannon", "simpson", "inverse_simpson", "chao1")} == {
+        "observed_taxa": 1.0,
+        "shannon": 0.0,
+        "simpson": 0.0,
+        "inverse_simpson": 1.0,
+        "chao1": 1.0,
+    }
+    assert math.isnan(measured["pielou"])  # how evenly one is shared out is no question
 
 
 @settings(max_examples=20, deadline=None)
@@ -101,8 +106,9 @@ def test_the_order_of_the_taxa_and_taxa_without_reads_change_nothing(counts, ran
     mixed = list(table.index)
     random.shuffle(mixed)
     measured = diversity(table, depth=20, seed=3)
-    assert diversity(table[mixed], depth=20, seed=3) == measured
-    assert diversity(pd.concat([pd.Series({"another": 0}), table]), depth=20, seed=3) == measured
+    same = pytest.approx(measured, abs=0, rel=0, nan_ok=True)
+    assert diversity(table[mixed], depth=20, seed=3) == same
+    assert diversity(pd.concat([pd.Series({"another": 0}), table]), depth=20, seed=3) == same
 
 
 def test_values_that_are_no_reads_are_refused():
@@ -117,7 +123,8 @@ def test_values_that_are_no_reads_are_refused():
 @given(st.lists(st.floats(0.001, 1), min_size=1, max_size=8), st.floats(0.01, 100))
 def test_diversity_of_shares_does_not_change_with_their_sum(shares, factor):
     table = pd.Series(shares, index=[f"t{place}" for place in range(len(shares))])
-    assert diversity_of_shares(table * factor) == pytest.approx(dict(diversity_of_shares(table)), abs=1e-9)
+    same = pytest.approx(dict(diversity_of_shares(table)), abs=1e-9, nan_ok=True)
+    assert diversity_of_shares(table * factor) == same
 
 
 def test_an_empty_profile_has_no_diversity():
@@ -189,16 +196,17 @@ def test_another_scale_is_refused(taxa):
 
 
 def test_quality_needs_as_many_reads_as_are_drawn():
-    quality = microbiome_quality(stool({"a": 5, "b": 4, "c": 0}), scale="counts", depth=10)
+    quality = stool_quality(stool({"a": 5, "b": 4, "c": 0}), scale="counts", depth=10)
     assert quality[["measure", "value", "limit", "passed"]].to_numpy().tolist() == [
         ["reads", 9.0, ">= 10", False],
         ["taxa_detected", 2.0, "", True],
+        ["largest_taxon_share", 5 / 9, "told above 0.5", True],
     ]
 
 
 def test_an_empty_profile_fails_quality():
-    assert microbiome_quality(stool({"a": 0.4}), scale="relative", depth=10)["passed"].all()
-    assert not microbiome_quality(stool({"a": 0.0}), scale="relative", depth=10)["passed"].all()
+    assert stool_quality(stool({"a": 0.4}), scale="relative", depth=10)["passed"].all()
+    assert not stool_quality(stool({"a": 0.0}), scale="relative", depth=10)["passed"].all()
 
 
 def test_a_file_that_is_no_tree_is_told(tmp_path):
@@ -215,12 +223,15 @@ def test_the_step_writes_the_same_bytes_twice(tmp_path):
     inputs = {
         "sample": tmp_path / "S1.parquet",
         "taxa": config_path("taxa/microbes.csv"),
+        "rules": config_path("signatures/scoring_rules.yaml"),
         "tree": tmp_path / "tree.nwk",
     }
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        assert microbiome_step(inputs, tmp_path / folder, depth=100, seed=1) == {"taxa": 4}
-    for name in ("features.parquet", "qc.parquet"):
+        assert microbiome_step(inputs, tmp_path / folder, depth=100, seed=1) == {"taxa": 4, "listed taxa named": 0}
+    names = ["features.parquet", "microbe_scores.parquet", "microbes.parquet", "qc.parquet", "rarefaction.parquet"]
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == names
+    for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     features = read_table(tmp_path / "one" / "features.parquet").set_index("feature")["value"]
     assert features["faith_pd"] == pytest.approx(8.0)  # every draw of 100 has all three: 1 + 2 + 3, and 1 twice

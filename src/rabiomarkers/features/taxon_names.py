@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -40,16 +41,26 @@ def match_taxa(table: pd.DataFrame, listed: pd.DataFrame) -> NDArray[np.bool_]:
     -------
     Rows of `table` x rows of `listed`.
     """
-    known = [_known(taxon, lineage) for taxon, lineage in zip(table["taxon"], table["lineage"].fillna(""), strict=True)]
+    rows = [_known(taxon, lineage) for taxon, lineage in zip(table["taxon"], table["lineage"].fillna(""), strict=True)]
+    named: dict[tuple[str, str], list[int]] = {}
+    for place, names in enumerate(rows):
+        for rank, name in names.items():
+            named.setdefault((rank, name), []).append(place)
     found = np.zeros((len(table), len(listed)), dtype=bool)
     for column, (taxon, rank, other) in enumerate(
         zip(listed["taxon"], listed["rank"], listed["ncbi_name"], strict=True)
     ):
         wanted = {plain_name(taxon), plain_name(other)} - {"", "-"}
-        found[:, column] = [_is(wanted, rank, names) for names in known]
+        below = () if rank in ("subspecies", "strain") else (rank,)
+        for name in wanted:
+            for where in ("", *below):
+                found[named.get((where, name), []), column] = True
+        if rank == "genus":
+            found[[place for place, names in enumerate(rows) if _named_after(wanted, names)], column] = True
     return found
 
 
+@lru_cache(maxsize=100_000)
 def plain_name(text: str) -> str:
     """A taxon's name as one compares it: ``s__[Clostridium]_symbiosum`` is ``clostridium symbiosum``."""
     last = re.split(r"[|;]", text.strip().strip(";|"))[-1].strip()
@@ -57,6 +68,7 @@ def plain_name(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[\[\]'\"]", "", bare).replace("_", " ")).strip().lower()
 
 
+@lru_cache(maxsize=100_000)
 def _known(taxon: str, lineage: str) -> Mapping[str, str]:
     """What a row is called at each rank; under ``""`` the name of the row itself."""
     source = taxon if re.search(r"[|;]", taxon) else lineage
@@ -71,11 +83,6 @@ def _ranks(lineage: str) -> Iterator[tuple[str, str]]:
             yield _RANKS[prefix.group(1)], name
 
 
-def _is(wanted: set[str], rank: str, names: Mapping[str, str]) -> bool:
-    if names[""] in wanted:
-        return True
-    if rank in ("subspecies", "strain"):
-        return False
-    if rank in names:
-        return names[rank] in wanted
-    return rank == "genus" and any(names[""].startswith(f"{name} ") for name in wanted)
+def _named_after(wanted: set[str], names: Mapping[str, str]) -> bool:
+    """Whether a row without a lineage down to the genus is called after it."""
+    return "genus" not in names and any(names[""].startswith(f"{name} ") for name in wanted)

@@ -1,0 +1,67 @@
+"""Whether a stool sample can be used: depth, what the profiler could not place, the host's reads, one taxon that took over."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rabiomarkers.tables.samples import SAMPLE_QC
+
+BLOOM = 0.5
+"""A single taxon above this share is told: it may be the disease, an antibiotic, or a stool that stood too long."""
+
+LARGEST_HOST_SHARE = 0.5
+"""More of the host's reads than this are told: blood in the stool, or little material."""
+
+
+def stool_quality(
+    table: pd.DataFrame,
+    *,
+    scale: str,
+    depth: int,
+    bloom: float = BLOOM,
+    passport: Mapping[str, Any] | None = None,
+    sequencing: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
+    """Quality of one stool sample as a `SAMPLE_QC` table.
+
+    Counts: `reads` must reach `depth`. Relative abundances: `profiled_share`, what the named taxa sum to, must be above 0. All else
+    is shown and takes no sample out: a measure with a limit in words (``told above 0.5``) is worth a look beyond it. A measure that
+    nobody told has no row.
+
+    Parameters
+    ----------
+    table
+        `taxon`, `value` (counts or fractions).
+    depth
+        Reads that the sample is drawn down to.
+    bloom
+        Share of one taxon above which it is called a bloom.
+    passport
+        What the reader found (if not given, ``table.attrs["passport"]``): `unclassified` and `host`, shares of all reads (0..1).
+    sequencing
+        `total_reads` and `host_reads` as the laboratory counted them; its host share comes before the profiler's.
+    """
+    values = table["value"].to_numpy(dtype=np.float64)
+    total, seen = float(values.sum()), int((values > 0).sum())
+    first: tuple[object, ...] = ("profiled_share", total, "fraction", "> 0", total > 0)
+    if scale == "counts":
+        first = ("reads", total, "reads", f">= {depth}", total >= depth)
+    rows = [first, ("taxa_detected", seen, "taxa", "", True)]
+    if total > 0:
+        largest = float(values.max()) / total
+        rows.append(("largest_taxon_share", largest, "fraction", f"told above {bloom:g}", True))
+    told = table.attrs.get("passport", {}) if passport is None else passport
+    rows += _told("unclassified_share", told.get("unclassified"), "")
+    host = told.get("host")
+    if sequencing and sequencing["total_reads"] > 0:
+        host = sequencing["host_reads"] / sequencing["total_reads"]
+        rows.append(("sequenced_reads", sequencing["total_reads"], "reads", "", True))
+    rows += _told("host_share", host, f"told above {LARGEST_HOST_SHARE:g}")
+    return SAMPLE_QC.check(pd.DataFrame(rows, columns=list(SAMPLE_QC.columns)))
+
+
+def _told(measure: str, share: float | None, limit: str) -> list[tuple[object, ...]]:
+    known = share is not None and np.isfinite(share)
+    return [(measure, float(share), "fraction", limit, True)] if known and share is not None else []
