@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.change.community import community_step, community_table
-from rabiomarkers.change.distances import bray_curtis, distance_table, within_between
+from rabiomarkers.change.distances import distance_table, within_between
+from rabiomarkers.change.metrics import distances_of
 from rabiomarkers.files import read_table, write_table
 from rabiomarkers.stats.patient_effects import response_effect, response_time_effect, time_effect
 from rabiomarkers.tables.changes import COMMUNITY, COMMUNITY_QUESTIONS, DISTANCES
@@ -30,7 +31,7 @@ def stool(patients=6, *, shift=0.0, responders_shift=0.0, responders=(), seed=1,
                 sheet.append((name, names.format(number), timepoint))
     samples = pd.DataFrame(sheet, columns=["sample_id", "patient_id", "timepoint"])
     abundances = pd.DataFrame.from_dict(rows, orient="index").reindex(samples["sample_id"])
-    return samples, bray_curtis(abundances)
+    return samples, distances_of(abundances, "bray_curtis")
 
 
 def long(patients=6, **options):
@@ -184,3 +185,23 @@ def test_the_step_writes_the_table_and_the_same_bytes_again(tmp_path):
     community_step(inputs, tmp_path, contrast=CONTRAST, seed=1)
     assert (tmp_path / "community.parquet").read_bytes() == first
     COMMUNITY.check(read_table(tmp_path / "community.parquet"))
+
+
+def test_each_metric_is_asked_the_same_questions(tmp_path):
+    distances = pd.concat([long(), long(shift=2.0).assign(metric="aitchison")], ignore_index=True)
+    write_table(distances, tmp_path / "distances.parquet")
+    community_step({"distances": tmp_path / "distances.parquet"}, tmp_path, contrast=CONTRAST, seed=1)
+    table = read_table(tmp_path / "community.parquet")
+    assert table["metric"].unique().tolist() == ["Bray-Curtis", "Aitchison"]
+    for title, shift in (("Bray-Curtis", 0.0), ("Aitchison", 2.0)):
+        alone = community_table(long(shift=shift), contrast=CONTRAST, metric=title)
+        pd.testing.assert_frame_equal(table[table["metric"] == title].reset_index(drop=True), alone)
+
+
+def test_without_any_distance_each_question_has_its_reason(tmp_path):
+    write_table(DISTANCES.empty(), tmp_path / "distances.parquet")
+    info = community_step({"distances": tmp_path / "distances.parquet"}, tmp_path, contrast=CONTRAST, seed=1)
+    assert info == {"questions": 5, "answered": 0}
+    table = read_table(tmp_path / "community.parquet")
+    assert table["metric"].unique().tolist() == ["any metric"]
+    assert table["note"].eq("no pair").all()

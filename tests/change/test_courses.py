@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from rabiomarkers.change.courses import course_step, course_table
-from rabiomarkers.features.microbiome import diversity_of_shares
+from rabiomarkers.features.diversity import diversity_of_shares
 from rabiomarkers.files import read_table, write_table
 from rabiomarkers.stats.mixed import mixed_courses
 from rabiomarkers.stats.multiplicity import benjamini_hochberg

@@ -1,4 +1,6 @@
+import csv
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,17 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rabiomarkers.change.distances import (
-    bray_curtis,
     distance_step,
     distance_table,
     principal_coordinates,
     stack_pieces,
     within_between,
 )
+from rabiomarkers.change.metrics import METRICS, distances_of
 from rabiomarkers.errors import AbundanceError
 from rabiomarkers.files import read_json, read_table, write_table
 from rabiomarkers.tables.changes import DISTANCES, ORDINATION
 from rabiomarkers.tables.samples import SAMPLES
+
+TABLE = (Path(__file__).parents[1] / "reference" / "community.csv").read_text()  # R's vegan
+COORDINATES = [
+    case for case in csv.DictReader(TABLE.splitlines()) if case["statistic"] in ("coordinates", "variance explained")
+]
 
 
 def sheet(*samples):
@@ -62,9 +69,12 @@ def random_study(patients=5, taxa=12, seed=0):
     )
 
 
-def run(tmp_path, samples, pieces, **options):
+def run(tmp_path, samples, pieces, *, tree=None, **options):
     inputs = {"samples": tmp_path / "samples.parquet"}
     write_table(samples, inputs["samples"])
+    if tree:
+        inputs["tree"] = tmp_path / "tree.nwk"
+        inputs["tree"].write_text(tree)
     for name, frame in pieces.items():
         inputs[f"piece:{name}"] = tmp_path / f"{name}.parquet"
         write_table(frame, inputs[f"piece:{name}"])
@@ -76,7 +86,7 @@ def run(tmp_path, samples, pieces, **options):
 
 def test_bray_curtis_is_the_share_that_is_not_common():
     # proportions 0.5 0.5 0 and 0.5 0 0.5: half of each is common
-    table = bray_curtis(pd.DataFrame([[1, 1, 0], [10, 0, 10], [0, 0, 3]], index=["a", "b", "c"]))
+    table = distances_of(pd.DataFrame([[1, 1, 0], [10, 0, 10], [0, 0, 3]], index=["a", "b", "c"]), "bray_curtis")
     np.testing.assert_allclose(table, [[0, 0.5, 1], [0.5, 0, 0.5], [1, 0.5, 0]], atol=1e-15)
 
 
@@ -85,7 +95,7 @@ def test_bray_curtis_is_the_share_that_is_not_common():
 def test_depth_plays_no_part(depths):
     _, abundances = random_study()
     deeper = abundances.mul(np.tile([*depths, 1.0, 2.0], 2), axis="index")
-    np.testing.assert_allclose(bray_curtis(deeper), bray_curtis(abundances), atol=1e-12)
+    np.testing.assert_allclose(distances_of(deeper, "bray_curtis"), distances_of(abundances, "bray_curtis"), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -93,12 +103,12 @@ def test_depth_plays_no_part(depths):
 )
 def test_what_is_no_abundance_is_refused(row, message):
     with pytest.raises(AbundanceError, match=message):
-        bray_curtis(pd.DataFrame([[1.0, 1.0], row], index=["a", "b"]))
+        distances_of(pd.DataFrame([[1.0, 1.0], row], index=["a", "b"]), "bray_curtis")
 
 
 def test_each_pair_of_samples_is_listed_once():
     samples, abundances = random_study(patients=3)
-    table = distance_table(bray_curtis(abundances), samples)
+    table = distance_table(distances_of(abundances, "bray_curtis"), samples)
     assert len(table) == 15  # 6 * 5 / 2
     assert table["same_patient"].sum() == 3
     DISTANCES.check(table)
@@ -121,13 +131,13 @@ def test_without_a_contrast_the_two_most_shared_timepoints_are_compared():
     samples, abundances = random_study(patients=4)
     extra = sheet(("late", "P0", "month6"))
     more = pd.concat([abundances, abundances.iloc[[3]].set_axis(["late"])])
-    both = within_between(bray_curtis(more), pd.concat([samples, extra], ignore_index=True))
-    assert both == within_between(bray_curtis(abundances), samples, contrast=["pre", "post"])
+    both = within_between(distances_of(more, "bray_curtis"), pd.concat([samples, extra], ignore_index=True))
+    assert both == within_between(distances_of(abundances, "bray_curtis"), samples, contrast=["pre", "post"])
 
 
 def test_one_pair_has_a_distance_but_nothing_to_compare_it_with():
     samples, abundances = random_study(patients=1)
-    facts = within_between(bray_curtis(abundances), samples)
+    facts = within_between(distances_of(abundances, "bray_curtis"), samples)
     assert facts.n_within == 1
     assert facts.within_median > 0
     assert math.isnan(facts.between_median)
@@ -148,12 +158,26 @@ def test_principal_coordinates_keep_the_distances_they_can():
     ORDINATION.check(told.axes)
 
 
+@pytest.mark.parametrize("case", COORDINATES, ids=lambda case: case["table"][:20])
+def test_principal_coordinates_are_those_of_r(case):
+    rows = np.array([[float(part) for part in row.split()] for row in case["table"].split(";")])
+    names = [f"s{number:02}" for number in range(len(rows))]
+    distances = distances_of(pd.DataFrame(rows, index=names), "bray_curtis")
+    told = principal_coordinates(distances, sheet(*((name, name, "pre") for name in names)))
+    values = [[float(part) for part in row.split()] for row in case["value"].split(";")]
+    if case["statistic"] == "coordinates":  # by column
+        ours = np.abs(told.axes[["axis_1", "axis_2"]].to_numpy()).ravel(order="F")
+    else:
+        ours = np.array(told.variance_explained)
+    np.testing.assert_allclose(ours, values[0], atol=1e-10, rtol=0)
+
+
 @given(st.permutations(list(range(10))))
 @settings(deadline=None, max_examples=5)
 def test_the_order_of_samples_and_taxa_plays_no_part(order):
     samples, abundances = random_study()
     turned = abundances.iloc[order].iloc[:, ::-1]
-    first, second = bray_curtis(abundances), bray_curtis(turned)
+    first, second = distances_of(abundances, "bray_curtis"), distances_of(turned, "bray_curtis")
     assert repr(within_between(first, samples)) == repr(within_between(second, samples.iloc[order]))
     pd.testing.assert_frame_equal(
         principal_coordinates(first, samples).axes,
@@ -166,7 +190,7 @@ def test_the_order_of_samples_and_taxa_plays_no_part(order):
 @pytest.mark.parametrize("patients", [0, 1])
 def test_fewer_than_three_samples_have_no_plane(patients):
     samples, abundances = random_study(patients=patients)
-    told = principal_coordinates(bray_curtis(abundances), samples)
+    told = principal_coordinates(distances_of(abundances, "bray_curtis"), samples)
     assert told.axes.empty
     assert told.variance_explained == ()
 
@@ -182,9 +206,37 @@ def test_pieces_of_another_kind_are_left_out_and_that_is_said():
     assert table.index.tolist() == ["a", "b"]
     assert table.to_numpy().tolist() == [[5, 5], [0, 20]]
     assert notes == [
-        "1 samples are not counts (SILVA 138 database) and are left out",
-        "1 samples have too few reads and are left out",
+        "1 samples are not counts (SILVA 138 database) and are left out: c is relative (SILVA 138 database)",
+        "1 samples have too few reads and are left out: d",
     ]
+
+
+def test_databases_never_meet_and_those_of_the_rarer_one_are_named():
+    pieces = {f"g{number}": piece(9, 5, database="GTDB r220") for number in range(12)}
+    pieces |= {f"s{number:02}": piece(9, 5, database="SILVA 138") for number in range(13)}
+    table, notes = stack_pieces(pieces, depth=10)
+    assert table.index.tolist() == [f"s{number:02}" for number in range(13)]
+    assert len(notes) == 1
+    assert notes[0].startswith(
+        "12 samples are not counts (SILVA 138 database) and are left out: g0 is counts (GTDB r220"
+    )
+    assert notes[0].endswith("g7 is counts (GTDB r220 database), 2 more")
+
+
+def test_spaces_and_capitals_make_no_other_database_and_equal_shares_of_two_go_by_name():
+    pieces = {"a": piece(9, 5, database="Silva  138"), "b": piece(9, 5), "c": piece(9, 5, database="GTDB r220")}
+    assert stack_pieces(pieces, depth=10)[0].index.tolist() == ["a", "b"]
+    del pieces["a"]
+    for order in (pieces, dict(reversed(pieces.items()))):
+        assert stack_pieces(order, depth=10)[0].index.tolist() == ["c"]
+
+
+def test_a_profile_without_a_taxon_is_left_out():
+    pieces = {"a": piece(0.4, 0.5, scale="relative"), "b": piece(0, 0, scale="relative")}
+    table, notes = stack_pieces(pieces, depth=10_000)
+    assert table.index.tolist() == ["a"]
+    assert notes == ["1 samples hold no taxon and are left out: b"]
+    assert stack_pieces({}, depth=1)[0].shape == (0, 0)
 
 
 def test_the_step_writes_tables_facts_and_the_same_bytes_again(tmp_path):
@@ -198,8 +250,9 @@ def test_the_step_writes_tables_facts_and_the_same_bytes_again(tmp_path):
     assert len(facts["variance_explained"]) == 2
     assert set(facts) == {
         *("metric", "within_median", "between_median", "n_within", "n_between", "p_value", "p_floor", "test"),
-        *("variance_explained", "note"),
+        *("variance_explained", "note", "name", "metrics"),
     }
+    assert [told["name"] for told in facts["metrics"]] == ["bray_curtis"]
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     run(tmp_path, samples.iloc[::-1].reset_index(drop=True), dict(reversed(pieces.items())))
     assert before == {path.name: path.read_bytes() for path in out.iterdir()}
@@ -223,3 +276,53 @@ def test_too_little_stool_runs_to_empty_numbers_with_the_reason(tmp_path, names)
     assert facts["note"] == "no patient has stool of two timepoints"
     assert len(read_table(out / "distances.parquet")) == (1 if len(names) == 2 else 0)
     assert read_table(out / "ordination.parquet").empty
+
+
+def every_metric(tmp_path, *, tree, metrics, **options):
+    samples, abundances = random_study()
+    pieces = {
+        name: piece(*np.ceil(row), **options) for name, row in zip(abundances.index, abundances.to_numpy(), strict=True)
+    }
+    info, out, facts = run(tmp_path, samples, pieces, tree=tree, metrics=metrics, draws=2)
+    return info, facts, read_table(out / "distances.parquet"), read_table(out / "ordination.parquet")
+
+
+@pytest.mark.parametrize("scale", ["counts", "relative"])
+def test_every_metric_has_its_distances_its_map_and_its_facts(tmp_path, scale):
+    stem = "(" * 11 + "t0:1," + ",".join(f"t{number}:1):0.5" for number in range(1, 12)) + ";"
+    info, facts, distances, ordination = every_metric(tmp_path, tree=stem, metrics=list(METRICS), scale=scale)
+    assert info == {"samples": 10, "pairs": 5}
+    assert [told["name"] for told in facts["metrics"]] == distances["metric"].unique().tolist() == list(METRICS)
+    assert facts["metric"] == "Bray-Curtis"
+    assert distances.groupby("metric").size().eq(45).all()
+    assert ordination.groupby("metric").size().eq(10).all()
+    for told in facts["metrics"]:
+        rows = distances[distances["metric"] == told["name"]]
+        own = rows.loc[rows["same_patient"], "distance"]
+        assert told["metric"] == METRICS[told["name"]].title
+        assert told["within_median"] == pytest.approx(own.median())
+        assert told["note"] == ""
+
+
+def test_without_a_tree_unifrac_is_left_out_and_that_is_said(tmp_path):
+    metrics = ["weighted_unifrac", "aitchison", "unweighted_unifrac"]
+    _, facts, distances, _ = every_metric(tmp_path, tree=None, metrics=metrics)
+    assert [told["name"] for told in facts["metrics"]] == distances["metric"].unique().tolist() == ["aitchison"]
+    assert facts["metric"] == "Aitchison"
+    assert facts["note"] == "weighted UniFrac, unweighted UniFrac left out: the stools have no tree in common"
+
+
+def test_unifrac_alone_without_a_tree_runs_to_empty_numbers_with_the_reason(tmp_path):
+    info, facts, distances, ordination = every_metric(tmp_path, tree=None, metrics=["weighted_unifrac"])
+    assert info == {"samples": 10, "pairs": 0}
+    assert distances.empty
+    assert ordination.empty
+    assert facts["metrics"] == []
+    assert facts["metric"] == "weighted UniFrac"
+    assert facts["within_median"] is facts["p_value"] is None
+    assert facts["note"] == "weighted UniFrac left out: the stools have no tree in common"
+
+
+def test_a_taxon_that_the_tree_lacks_is_named(tmp_path):
+    with pytest.raises(AbundanceError, match="10 taxa that were seen are not in the tree, among them t10, t11, t2"):
+        every_metric(tmp_path, tree="(t0:1,t1:1);", metrics=["unweighted_unifrac"])

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from rabiomarkers.change.chain import DEFAULT_CHAIN, link_table
-from rabiomarkers.change.distances import bray_curtis, principal_coordinates, within_between
+from rabiomarkers.change.distances import principal_coordinates, within_between
 from rabiomarkers.change.immune import adjusted_table
 from rabiomarkers.change.mechanism import CORE, DIRECT, INFILTRATION, OTHER_INFILTRATION, retinoic_acid_call
+from rabiomarkers.change.metrics import distances_of
 from rabiomarkers.change.table import change_table
 from rabiomarkers.features.signatures import choose_signatures, score_signatures
 from rabiomarkers.knowledge import load_signatures
@@ -206,7 +207,7 @@ def test_measures_of_infiltration_agree_but_are_not_the_same(biopsies):
 
 def test_stool_is_individual(stool):
     abundances, samples = stool
-    facts = within_between(bray_curtis(abundances), samples, contrast=["pre", "post"])
+    facts = within_between(distances_of(abundances, "bray_curtis"), samples, contrast=["pre", "post"])
     assert facts.n_within == 32
     assert facts.within_median == pytest.approx(0.43, abs=0.005)  # the median; the mean is 0.50
     assert facts.between_median == pytest.approx(0.80, abs=0.005)
@@ -215,7 +216,7 @@ def test_stool_is_individual(stool):
 
 def test_the_stool_ordination_explains_what_bray_curtis_of_species_does(stool):
     abundances, samples = stool
-    told = principal_coordinates(bray_curtis(abundances), samples)
+    told = principal_coordinates(distances_of(abundances, "bray_curtis"), samples)
     assert len(told.axes) == 64
     assert 0.05 < told.variance_explained[1] < told.variance_explained[0] < 0.2
 

@@ -5,12 +5,13 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from rabiomarkers.change.community import community_table
-from rabiomarkers.change.distances import bray_curtis, distance_table
+from rabiomarkers.change.distances import distance_table
+from rabiomarkers.change.metrics import distances_of
 from rabiomarkers.stats.permanova import permanova
 
 
 def questions(abundances, samples, contrast):
-    table = distance_table(bray_curtis(abundances.loc[samples["sample_id"]]), samples)
+    table = distance_table(distances_of(abundances.loc[samples["sample_id"]], "bray_curtis"), samples)
     return community_table(table, contrast=contrast).set_index("question")
 
 
@@ -27,7 +28,7 @@ def test_africans_and_african_americans_have_different_stool(diet_swap):
     abundances, samples = diet_swap
     first = samples[samples["timepoint"] == "1"]
     counts = abundances.loc[first["sample_id"]]
-    tables = (squareform(pdist(counts.to_numpy(dtype=float), metric="braycurtis")), bray_curtis(counts))
+    tables = (squareform(pdist(counts.to_numpy(dtype=float), metric="braycurtis")), distances_of(counts, "bray_curtis"))
     for table, pseudo_f in zip(tables, (12.23, 15.58), strict=True):
         told = permanova(table, {"nationality": first["nationality"]}, permutations=999).terms[0]
         assert told.pseudo_f == pytest.approx(pseudo_f, abs=0.005)
@@ -65,7 +66,7 @@ def test_stool_on_checkpoint_inhibitors_is_individual_and_hardly_shifts(shared_d
     assert told.loc["time", "r_squared"] == pytest.approx(0.00967, abs=5e-6)
     assert told.loc["time", "p_value"] == pytest.approx(0.0436, abs=0.008)
     assert told.loc["own pairs against others", "p_value"] == 1e-4
-    table = distance_table(bray_curtis(abundances.loc[samples["sample_id"]]), samples)
+    table = distance_table(distances_of(abundances.loc[samples["sample_id"]], "bray_curtis"), samples)
     both = set(samples.loc[samples["patient_id"].duplicated(), "patient_id"])
     crossed = table[
         (table["timepoint_a"] != table["timepoint_b"]) & table["patient_a"].isin(both) & table["patient_b"].isin(both)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rabiomarkers.change.distances import bray_curtis
-from rabiomarkers.features.microbiome import diversity_of_shares
+from rabiomarkers.change.metrics import distances_of
+from rabiomarkers.features.diversity import diversity_of_shares
 from rabiomarkers.stats.intervals import clopper_pearson, mid_p
 from rabiomarkers.stats.log_rank import exact_log_rank
 from rabiomarkers.stats.multiplicity import benjamini_hochberg
@@ -100,7 +100,7 @@ OURS = {
     "probability above a historical rate": above_historical,
     "Benjamini-Hochberg": lambda p_values: benjamini_hochberg(pd.Series(p_values)),
     "Shannon and Simpson": shannon_and_simpson,
-    "Bray-Curtis of shares": lambda taxa: [bray_curtis(pd.DataFrame(taxa.reshape(2, -1))).loc[0, 1]],
+    "Bray-Curtis of shares": lambda taxa: [distances_of(pd.DataFrame(taxa.reshape(2, -1)), "bray_curtis").loc[0, 1]],
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rabiomarkers.change.metrics import METRICS
 from rabiomarkers.change.notes import joined
 from rabiomarkers.files import Info, read_table, write_table
 from rabiomarkers.stats.arrays import Matrix
@@ -26,6 +27,7 @@ NAMES = dict(zip(COMMUNITY_QUESTIONS, (PSEUDO_F, PSEUDO_F, PSEUDO_F, MEAN_CHANGE
 NO_RESPONSE_KNOWN = "no response is known"
 NO_RESPONDER = "no responder among the patients"
 ALL_RESPONDED = "every patient responded"
+NO_METRIC = "any metric"  # what is said of no distance is true of each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +102,18 @@ def community_table(
 
 
 def community_step(inputs: Mapping[str, Path], out: Path, *, contrast: Sequence[str], seed: int) -> Info:
-    """Write `community.parquet` from `distances` and, where there are any, `outcomes`; options as in `community_table`."""
+    """Write `community.parquet`, the questions of each metric, from `distances` and, where there are any, `outcomes`.
+
+    Options as in `community_table`. Without any distance each question has one row, with the reason.
+    """
     outcomes = read_table(inputs["outcomes"]) if "outcomes" in inputs else None
-    table = community_table(read_table(inputs["distances"]), outcomes, contrast=contrast, seed=seed)
+    distances = read_table(inputs["distances"])
+    metrics = {METRICS[str(name)].title: rows for name, rows in distances.groupby("metric", sort=False)}
+    tables = [
+        community_table(rows, outcomes, metric=title, contrast=contrast, seed=seed)
+        for title, rows in (metrics or {NO_METRIC: distances}).items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
     write_table(table, out / "community.parquet")
     return {"questions": len(table), "answered": int(table["p_value"].notna().sum())}
 

@@ -5,22 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist, squareform
 from skbio.stats.distance import DistanceMatrix
 from skbio.stats.ordination import pcoa
 
+from rabiomarkers.change.metrics import DRAWS, METRICS, distances_of
 from rabiomarkers.change.pieces import PIECE, one_a_timepoint, stack_pieces
-from rabiomarkers.errors import AbundanceError
 from rabiomarkers.files import Info, read_table, write_json, write_table
 from rabiomarkers.stats.matching import matching_test
+from rabiomarkers.stats.trees import read_tree
 from rabiomarkers.tables.changes import DISTANCES, ORDINATION
 from rabiomarkers.tables.samples import SAMPLES
 
-METRIC = "Bray-Curtis"
+MAIN = "bray_curtis"
 AXES = 2
 IDENTITY = (("patient", "_id"), ("timepoint", ""))
 SAMPLE = ["sample_id", "patient_id", "timepoint"]
@@ -49,45 +50,11 @@ class Ordination:
     variance_explained: tuple[float, ...]
 
 
-def bray_curtis(abundances: pd.DataFrame) -> pd.DataFrame:
-    """Bray-Curtis distance of each sample to each, on proportions: 0 for equal communities, 1 for nothing in common.
-
-    Dividing by a sample's total puts samples of any depth on one footing without throwing reads away; a rarefied table would
-    depend on the draw.
-
-    Parameters
-    ----------
-    abundances
-        Samples x taxa, counts or relative abundances, no negatives.
-
-    Raises
-    ------
-    AbundanceError
-        A value is negative or NaN, or a sample holds no taxon at all.
-
-    References
-    ----------
-    Bray & Curtis 1957, doi:10.2307/1942268; McMurdie & Holmes 2014, doi:10.1371/journal.pcbi.1003531
-    """
-    # one order of adding up, in one memory layout: same bytes
-    values = np.ascontiguousarray(abundances.sort_index(axis="columns").to_numpy(dtype=np.float64))
-    totals = values.sum(axis=1, keepdims=True)
-    if not (values >= 0).all():
-        raise AbundanceError("Bray-Curtis needs abundances that are zero or positive; some are negative or missing.")
-    if not (totals > 0).all():
-        empty = ", ".join(map(str, abundances.index[(totals <= 0).ravel()]))
-        raise AbundanceError(f"Bray-Curtis is not defined for samples without any taxon: {empty}.")
-    shares = values / totals
-    table = (
-        squareform(pdist(shares, metric="braycurtis"), checks=False)
-        if len(shares) > 1
-        else np.zeros((len(shares),) * 2)
-    )
-    return pd.DataFrame(table, index=abundances.index, columns=abundances.index)
+NO_PLANE = Ordination(axes=ORDINATION.empty(), variance_explained=())
 
 
-def distance_table(distances: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """The DISTANCES table: each unordered pair of samples once, in the order of patient and timepoint.
+def distance_table(distances: pd.DataFrame, samples: pd.DataFrame, *, metric: str = MAIN) -> pd.DataFrame:
+    """The DISTANCES table of one metric: each unordered pair of samples once, in the order of patient and timepoint.
 
     Parameters
     ----------
@@ -95,6 +62,8 @@ def distance_table(distances: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFra
         Samples x samples, by sample_id.
     samples
         `sample_id, patient_id, timepoint` of each of them.
+    metric
+        A name of `change.metrics.METRICS`, written into each row.
     """
     ordered = samples.sort_values(["patient_id", "timepoint", "sample_id"])[SAMPLE].reset_index(drop=True)
     table = distances.loc[ordered["sample_id"], ordered["sample_id"]].to_numpy(dtype=np.float64)
@@ -102,11 +71,17 @@ def distance_table(distances: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFra
     sides = {"a": ordered.iloc[first].reset_index(drop=True), "b": ordered.iloc[second].reset_index(drop=True)}
     rows = {f"{column}_{side}": part[f"{column}{end}"] for side, part in sides.items() for column, end in IDENTITY}
     same = sides["a"]["patient_id"] == sides["b"]["patient_id"]
-    return DISTANCES.check(pd.DataFrame(rows).assign(same_patient=same, distance=table[first, second]))
+    told = pd.DataFrame(rows).assign(metric=metric, same_patient=same, distance=table[first, second])
+    return DISTANCES.check(told[list(DISTANCES.columns)])
 
 
 def within_between(
-    distances: pd.DataFrame, samples: pd.DataFrame, *, contrast: Sequence[str] = (), seed: int = 1
+    distances: pd.DataFrame,
+    samples: pd.DataFrame,
+    *,
+    contrast: Sequence[str] = (),
+    seed: int = 1,
+    metric: str = MAIN,
 ) -> DistanceFacts:
     """Median distance of a patient's two samples, beside that of a first and a second sample of different patients.
 
@@ -126,11 +101,12 @@ def within_between(
     chosen = list(contrast) or _shared_timepoints(wide)
     pairs = wide.reindex(columns=chosen).dropna()
     if len(chosen) < 2 or pairs.empty:
-        return _facts(note="no patient has stool of two timepoints")
+        return _facts(metric, note="no patient has stool of two timepoints")
     table = distances.loc[pairs[chosen[0]], pairs[chosen[1]]].to_numpy(dtype=np.float64)
     within, between = np.diag(table), table[~np.eye(len(table), dtype=bool)]
     tested = matching_test(table, seed=seed)
     return _facts(
+        metric,
         within=within,
         between=between,
         p_value=tested.p_value,
@@ -140,14 +116,15 @@ def within_between(
     )
 
 
-def principal_coordinates(distances: pd.DataFrame, samples: pd.DataFrame) -> Ordination:
+def principal_coordinates(distances: pd.DataFrame, samples: pd.DataFrame, *, metric: str = MAIN) -> Ordination:
     """The first two principal coordinates of the samples; without rows where fewer than three samples leave no plane.
 
-    An axis has no direction of its own: it is turned so that its first clearly non-zero sample, by sample_id, is positive.
+    An axis has no direction of its own: it is turned so that its first clearly non-zero sample, by sample_id, is positive. What
+    the axes explain is their part of the sum of all eigenvalues, the negative ones of distances that are not Euclidean with them.
 
     Parameters
     ----------
-    distances, samples
+    distances, samples, metric
         As in `distance_table`.
 
     References
@@ -156,29 +133,42 @@ def principal_coordinates(distances: pd.DataFrame, samples: pd.DataFrame) -> Ord
     """
     names = sorted(distances.index)
     if len(names) < 3 or not distances.to_numpy().any():
-        return Ordination(axes=ORDINATION.empty(), variance_explained=())
+        return NO_PLANE
     table = distances.loc[names, names].to_numpy(dtype=np.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Bray-Curtis is no Euclidean distance: small negative eigenvalues are expected
         result = pcoa(DistanceMatrix((table + table.T) / 2, names), method="eigh", dimensions=AXES)
     coordinates = _turned(result.samples.to_numpy(dtype=np.float64)[:, :AXES])
-    axes = pd.DataFrame(coordinates, columns=["axis_1", "axis_2"]).assign(sample_id=names)
+    axes = pd.DataFrame(coordinates, columns=["axis_1", "axis_2"]).assign(sample_id=names, metric=metric)
     told = axes.merge(samples[SAMPLE], on="sample_id", how="left")
     shares = tuple(float(share) for share in result.proportion_explained.to_numpy()[:AXES])
     return Ordination(axes=ORDINATION.check(told[list(ORDINATION.columns)]), variance_explained=shares)
 
 
 def distance_step(
-    inputs: Mapping[str, Path], out: Path, *, depth: int, seed: int, contrast: Sequence[str] = ()
+    inputs: Mapping[str, Path],
+    out: Path,
+    *,
+    depth: int,
+    seed: int,
+    contrast: Sequence[str] = (),
+    metrics: Sequence[str] = (MAIN,),
+    draws: int = DRAWS,
 ) -> Info:
     """Write `distances.parquet`, `ordination.parquet` and `distances.json` from the stool pieces and the sample sheet.
+
+    The facts in `distances.json` are those of the first metric that can be taken; `metrics` there holds those of each.
 
     Parameters
     ----------
     inputs
-        `samples` and, for each stool sample that passed its quality check, ``piece:<sample_id>``.
+        `samples`, for each stool sample that passed its quality check ``piece:<sample_id>``, and the `tree` where there is one.
     depth
         Samples of read counts below it are left out, as they have no diversity either.
+    metrics
+        Names of `change.metrics.METRICS`; those that need a tree are left out, and said to be, where there is none.
+    draws
+        Of read counts, for the metrics that ask for presence.
     seed, contrast
         As in `within_between`.
     """
@@ -189,15 +179,38 @@ def distance_step(
     sheet = SAMPLES.check(read_table(inputs["samples"]))
     samples, repeated = one_a_timepoint(sheet[sheet["sample_id"].isin(abundances.index)])
     abundances = abundances.loc[samples["sample_id"]]
-    distances = bray_curtis(abundances)
-    facts = within_between(distances, samples, contrast=contrast, seed=seed)
-    ordination = principal_coordinates(distances, samples)
-    note = "; ".join(part for part in (facts.note, *notes, repeated) if part)
-    write_table(distance_table(distances, samples), out / "distances.parquet")
-    write_table(ordination.axes, out / "ordination.parquet")
-    told = asdict(facts) | {"variance_explained": list(ordination.variance_explained), "note": note}
-    write_json(told, out / "distances.json")
-    return {"samples": len(samples), "pairs": facts.n_within}
+    scales = {str(pieces[name].attrs.get("passport", {}).get("scale")) for name in samples["sample_id"]}
+    metrics = list(dict.fromkeys(metrics)) or [MAIN]
+    tree = read_tree(inputs["tree"]) if "tree" in inputs and any(METRICS[name].needs_tree for name in metrics) else None
+    usable = [name for name in metrics if tree is not None or not METRICS[name].needs_tree]
+    treeless = ", ".join(METRICS[name].title for name in metrics if name not in usable)
+    notes += [repeated, f"{treeless} left out: the stools have no tree in common" if treeless else ""]
+    tables, axes, told = [DISTANCES.empty()], [ORDINATION.empty()], []
+    for name in usable:
+        found = distances_of(
+            abundances,
+            name,
+            scale="counts" if scales == {"counts"} else "relative",
+            depth=depth,
+            seed=seed,
+            draws=draws,
+            tree=tree,
+        )
+        facts = within_between(found, samples, contrast=contrast, seed=seed, metric=name)
+        ordination = principal_coordinates(found, samples, metric=name)
+        tables.append(distance_table(found, samples, metric=name))
+        axes.append(ordination.axes)
+        told.append(_told(facts, ordination, name, notes))
+    write_table(pd.concat(tables[1:] or tables, ignore_index=True), out / "distances.parquet")
+    write_table(pd.concat(axes[1:] or axes, ignore_index=True), out / "ordination.parquet")
+    main = told[0] if told else _told(_facts(metrics[0], note=""), NO_PLANE, metrics[0], notes)
+    write_json(main | {"metrics": told}, out / "distances.json")
+    return {"samples": len(samples), "pairs": main["n_within"]}
+
+
+def _told(facts: DistanceFacts, ordination: Ordination, metric: str, notes: Sequence[str]) -> dict[str, Any]:
+    note = "; ".join(part for part in (facts.note, *notes) if part)
+    return asdict(facts) | {"name": metric, "variance_explained": list(ordination.variance_explained), "note": note}
 
 
 def _shared_timepoints(wide: pd.DataFrame) -> list[str]:
@@ -209,6 +222,7 @@ def _shared_timepoints(wide: pd.DataFrame) -> list[str]:
 
 
 def _facts(
+    metric: str,
     *,
     within: NDArray[np.float64] | None = None,
     between: NDArray[np.float64] | None = None,
@@ -219,7 +233,7 @@ def _facts(
 ) -> DistanceFacts:
     own, others = (np.array([]) if values is None else values for values in (within, between))
     return DistanceFacts(
-        metric=METRIC,
+        metric=METRICS[metric].title,
         within_median=float(np.median(own)) if len(own) else float("nan"),
         between_median=float(np.median(others)) if len(others) else float("nan"),
         n_within=len(own),

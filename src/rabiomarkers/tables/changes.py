@@ -326,6 +326,7 @@ POWER = Table(
 DISTANCES = Table(
     name="distances",
     columns={
+        "metric": "text",
         "patient_a": "text",
         "timepoint_a": "text",
         "patient_b": "text",
@@ -334,10 +335,17 @@ DISTANCES = Table(
         "distance": "number",
     },
 )
-"""Stool against stool: each unordered pair of samples once."""
+"""Stool against stool: each unordered pair of samples once for each metric."""
 
 ORDINATION = Table(
     name="ordination",
-    columns={"sample_id": "text", "patient_id": "text", "timepoint": "text", "axis_1": "number", "axis_2": "number"},
-    key=("sample_id",),
+    columns={
+        "metric": "text",
+        "sample_id": "text",
+        "patient_id": "text",
+        "timepoint": "text",
+        "axis_1": "number",
+        "axis_2": "number",
+    },
+    key=("metric", "sample_id"),
 )
