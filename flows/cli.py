@@ -153,6 +153,47 @@ def count(
 
 
 @app.command()
+def profile(
+    sheet: Annotated[Path, typer.Argument(metavar="SHEET", help="CSV: sample_id, read1, read2; a row a lane.")],
+    database: Annotated[Path, typer.Option(help="sourmash's database (.zip, .sig), or a folder of genomes (FASTA).")],
+    out: Annotated[Path, typer.Option(help="The folder for the table of taxa.")],
+    taxonomy: Annotated[Path | None, typer.Option(help="The lineage of each genome (CSV: ident, ranks).")] = None,
+    reads: Annotated[Path | None, typer.Option(help="A second folder for FASTQ files, beside that of SHEET.")] = None,
+    ksize: Annotated[int, typer.Option(min=15, max=63, help="Bases of a k-mer; the database must have them.")] = 31,
+    scaled: Annotated[int, typer.Option(min=1, max=1_000_000, help="One k-mer in so many is kept.")] = 1000,
+    threshold_bp: Annotated[int, typer.Option(min=0, help="A genome with fewer bases found is not called.")] = 50_000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that profile samples at once.")] = 1,
+    direct: Direct = False,
+) -> None:
+    """FASTQ files of stools to a table of taxa that samples.csv can name; needs the extra `metagenome`.
+
+    Example: rabiomarkers profile stools.csv --database gtdb.k31.zip --taxonomy gtdb.lineages.csv --out studies/ra-pd1/taxa
+    """
+    with _errors_told():
+        from flows.profile_request import ProfileRequest, run_profiling
+        from flows.terminal import terminal_progress
+
+        request = ProfileRequest(
+            sheet=sheet,
+            database=database,
+            out=out,
+            lineages=taxonomy,
+            reads=reads,
+            ksize=ksize,
+            scaled=scaled,
+            threshold_bp=threshold_bp,
+            workers=workers,
+        )
+        done = run_profiling(request, terminal_progress(tell), direct=direct, tell=_say)
+        fresh = sum(not step.reused for step in done)
+        _say(f"{fresh} samples profiled, {len(done) - fresh} already there")
+        _say(
+            "complete samples_lines.csv, add its lines to samples.csv, and name the database in study.yaml (taxa_database)"
+        )
+        typer.echo(_short(request.folder))
+
+
+@app.command()
 def check(study: Study) -> None:
     """Read everything that can be read without computing, and list every problem at once.
 

@@ -1,24 +1,25 @@
 """From FASTQ files to the matrices that a study names: the optional step in front of everything else."""
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rabiomarkers.errors import CountingError, ResultsError
-from rabiomarkers.files import read_json, read_table, replace_folder, write_cells, write_csv, write_json
+from rabiomarkers.errors import CountingError
+from rabiomarkers.files import read_table, write_cells, write_csv
 from rabiomarkers.ingest.quantify import count_bulk_step, count_cells_step, programs
 from rabiomarkers.ingest.reads import Library, Technology, check_reads
+from rabiomarkers.prepared import LINES, put_folder, refuse_foreign, written_from_study
 from rabiomarkers.progress import SILENT, Progress
 from rabiomarkers.steps import Call, direct, run_jobs
-from rabiomarkers.store import Job, StepResult, Store, file_digest
+from rabiomarkers.store import Job, StepResult, Store
 
-MARK, LINES = "counting.json", "samples_lines.csv"
+MARK = "counting.json"
 LEAST_PSEUDOALIGNED = 0.3
 """Below this share of reads something is wrong more often than not: another species, another annotation, adapters."""
 
@@ -59,7 +60,7 @@ def count_reads(
     ResultsError
         `out` is there and holds something else, or lines that somebody completed.
     """
-    _refuse_foreign(out)
+    refuse_foreign(out, mark=MARK, what="counts")
     programs()
     libraries: list[Library] = call("check reads", _checked, asked)
     results: list[StepResult] = call(
@@ -104,24 +105,21 @@ def _job(asked: Counting, library: Library) -> Job:
 
 
 def _publish(asked: Counting, results: Sequence[StepResult], out: Path) -> None:
-    """Put the counts where the user asked for them, in one move."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".counts-") as folder:
-        made = Path(folder) / out.name
-        made.mkdir()
-        bulk = asked.technology == "bulk"
-        if bulk:
-            _write_bulk(results, made / "counts.h5ad")
-        else:
-            for result in results:
-                name = f"{result.sample_ids[0]}.h5ad"
-                shutil.copyfile(result.file(name), made / name)
-        write_csv(_quality(results), made / "qc.csv")
-        write_csv(_lines(results, _written_from(out), bulk=bulk), made / LINES)
-        facts = {"technology": asked.technology, "samples": [result.sample_ids[0] for result in results]}
-        files = {path.name: file_digest(path) for path in sorted(made.iterdir())}
-        write_json(facts | {"files": files}, made / MARK)
-        replace_folder(made, out)
+    """Put the counts where the user asked for them."""
+    facts = {"technology": asked.technology, "samples": [result.sample_ids[0] for result in results]}
+    write = partial(_write, results, written_from_study(out), asked.technology == "bulk")
+    put_folder(out, mark=MARK, facts=facts, write=write)
+
+
+def _write(results: Sequence[StepResult], folder: str, bulk: bool, made: Path) -> None:
+    if bulk:
+        _write_bulk(results, made / "counts.h5ad")
+    else:
+        for result in results:
+            name = f"{result.sample_ids[0]}.h5ad"
+            shutil.copyfile(result.file(name), made / name)
+    write_csv(_quality(results), made / "qc.csv")
+    write_csv(_lines(results, folder, bulk=bulk), made / LINES)
 
 
 def _write_bulk(results: Sequence[StepResult], path: Path) -> None:
@@ -155,12 +153,6 @@ def _quality(results: Sequence[StepResult]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _written_from(out: Path) -> str:
-    """The folder as `samples.csv` has to write it: from the study that it lies in, else from beside it."""
-    study = next((folder for folder in out.parents if (folder / "study.yaml").is_file()), out.parent)
-    return out.relative_to(study).as_posix()
-
-
 def _lines(results: Sequence[StepResult], folder: str, *, bulk: bool) -> pd.DataFrame:
     """Rows for `samples.csv`; whose sample it is, when and where it was taken, only the user knows."""
     samples = [result.sample_ids[0] for result in results]
@@ -175,19 +167,3 @@ def _lines(results: Sequence[StepResult], folder: str, *, bulk: bool) -> pd.Data
             "batch": "",
         }
     )
-
-
-def _refuse_foreign(out: Path) -> None:
-    """The folder is replaced as a whole, so nothing may be in it that is not ours or that somebody worked on."""
-    if not out.exists():
-        return
-    if not (out / MARK).is_file():
-        raise ResultsError(f"The folder {out.name!r} is there and holds no counts of ours; name another one.")
-    files: Mapping[str, str] = read_json(out / MARK).get("files", {})
-    if strange := sorted({path.name for path in out.iterdir()} - {*files, MARK}):
-        raise ResultsError(f"The folder {out.name!r} would be replaced, and holds {strange[0]!r}: move that elsewhere.")
-    if (out / LINES).is_file() and file_digest(out / LINES) != files.get(LINES):
-        raise ResultsError(
-            f"{LINES} in {out.name!r} was completed by hand and would be written anew: "
-            "add its lines to samples.csv, and delete it or move it elsewhere."
-        )

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 
-COMMANDS = ["demo", "simulate", "count", "check", "run", "report", "serve", "predict", "diff"]
+COMMANDS = ["demo", "simulate", "count", "profile", "check", "run", "report", "serve", "predict", "diff"]
 
 
 @pytest.fixture
