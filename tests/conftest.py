@@ -4,6 +4,10 @@ import os
 import shutil
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: threads of their own would be in each other's way
+    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 import pandas as pd
 import pytest
 import yaml
@@ -18,6 +22,7 @@ FEW_DRAWS = {
     "change": {"flips": 20},
     "cells": {"embedding": {"cells": 0}},
     "composition": {"draws": 20},
+    "stool": {"other_methods": "called"},
     "prediction": {"bootstraps": 50, "simulations": 10},
 }
 """Settings of the shared trial that decide nothing but how long it takes."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from rabiomarkers.settings.study import PLAN_SCHEMA, PLANNED, StudySettings
 
 DEFAULT = {
-    "schema": 4,
+    "schema": 5,
     "contrast": ["pre", "post"],
     "timepoints": [{"name": "pre", "day": 0}, {"name": "post", "day": 42}],
     "plan": {
@@ -82,7 +82,14 @@ DEFAULT = {
         "below_detection": "keep",
     },
     "tcr": {"clone_by": "aa", "depth": None, "minimum_clones": 10},
-    "stool": {"depth": 10_000},
+    "stool": {
+        "depth": 10_000,
+        "draws": 10,
+        "metrics": ["bray_curtis", "aitchison"],
+        "ranks": ["phylum", "family", "genus", "species"],
+        "minimum_prevalence": 0.25,
+        "minimum_coverage": 0.8,
+    },
     "sdtm": None,
     "response": {
         "rule_set": "recist-1.1",
@@ -125,7 +132,7 @@ DEFAULT = {
 }
 """The default plan in full, written out: whoever changes a default or a key changes every plan that did not name it."""
 
-GOLDEN = "16e7a673f70135c86657dc36cdc29db83b2ddc916c010aa7751b3c9bea7fd08c"
+GOLDEN = "9446247cb4d0136208ca2ff5322d152714f160c59af5bd591aa39847e704e118"
 
 NOT_PLANNED = {
     "name",
@@ -153,6 +160,11 @@ NOT_PLANNED = {
     "prediction.simulations",
     "annotation",
     "taxa_database",
+    "stool.other_methods",
+    "stool.bloom",
+    "stool.blanks",
+    "stool.sequencing",
+    "stool.functions",
 }
 """What changes no inference."""
 

@@ -8,10 +8,8 @@ from rabiomarkers.assays import GATED, SIGNATURES
 from rabiomarkers.blood import look_at_blood
 from rabiomarkers.change.axes import axes_step
 from rabiomarkers.change.by_response import by_response_step
-from rabiomarkers.change.community import community_step
 from rabiomarkers.change.composition import composition_step
 from rabiomarkers.change.courses import course_step
-from rabiomarkers.change.distances import distance_step
 from rabiomarkers.change.genes import gene_step
 from rabiomarkers.change.mechanism import mechanism_step
 from rabiomarkers.change.sensitivity import sensitivity_step
@@ -30,6 +28,7 @@ from rabiomarkers.predict.models import FROZEN, model_step
 from rabiomarkers.predict.stability import stability_step
 from rabiomarkers.schema import config_path
 from rabiomarkers.steps import BatchFeatures, Steps, files_of
+from rabiomarkers.stool import look_at_stool
 from rabiomarkers.store import Job, StepResult
 from rabiomarkers.study import Study
 
@@ -70,13 +69,14 @@ def analyse(
     )
     (outcomes,) = steps.run_all("judge response", [response_job(study, tables)])
     judged = outcomes.file("outcomes.parquet")
+    read = {"samples": tables["samples"], "features": joined.file("features.parquet"), "outcomes": judged}
     return (
         ledger,
         outcomes,
         *_explain_changes(study, joined, changes, judged, steps),
         *_look_at_genes(study, batches, tables, joined, changes, steps),
         *look_at_blood(study, batches, tables["samples"], joined.file("failed.parquet"), gated, steps),
-        *_compare_wholes(study, batches, tables["samples"], joined.file("failed.parquet"), judged, steps),
+        *_compare_wholes(study, batches, read, joined.file("failed.parquet"), steps),
     )
 
 
@@ -170,43 +170,29 @@ def _look_at_genes(
 def _compare_wholes(
     study: Study,
     batches: Sequence[BatchFeatures],
-    samples: Path,
+    tables: Mapping[str, Path],
     failed: Path,
-    outcomes: Path,
     steps: Steps,
 ) -> tuple[StepResult, ...]:
-    """Stool against stool, and cell types and taxa as parts of a whole."""
+    """Stool against stool, and cell types and taxa as parts of a whole; `tables`: the sheet, features and outcomes."""
     settings = study.settings
-    contrast = {"contrast": list(settings.contrast), "seed": settings.seed}
     stools, cells, parts = _wholes(batches, failed)
-    distances = steps.run(
-        "compare stools",
-        distance_step,
-        {"samples": samples, **{f"piece:{sample}": path for sample, path in stools.items()}},
-        depth=settings.stool.depth,
-        **contrast,
-    )
-    communities = steps.run(
-        "compare communities",
-        community_step,
-        {"distances": distances.file("distances.parquet"), "outcomes": outcomes},
-        **contrast,
-    )
     compositions = steps.run(
         "compare compositions",
         composition_step,
         {
-            "samples": samples,
+            "samples": tables["samples"],
             **{f"taxa:{sample}": path for sample, path in stools.items()},
             **{f"cells:{sample}": path for sample, path in cells.items()},
             **{f"parts:{sample}:{assay}": path for (sample, assay), path in parts.items()},
         },
         depth=settings.stool.depth,
         level=settings.change.level,
+        contrast=list(settings.contrast),
+        seed=settings.seed,
         **settings.composition.model_dump(mode="json"),
-        **contrast,
     )
-    return distances, communities, compositions
+    return *look_at_stool(study, batches, tables, stools, steps), compositions
 
 
 def fit_models(

@@ -8,6 +8,7 @@ from typing import Any
 from rabiomarkers.features import blood_counts as blood_count_features
 from rabiomarkers.features import cells as cell_features
 from rabiomarkers.features import cytometry as cytometry_features
+from rabiomarkers.features import gene_families as gene_family_features
 from rabiomarkers.features import microbiome, signatures
 from rabiomarkers.features import proteins as protein_features
 from rabiomarkers.features import repertoires as repertoire_features
@@ -19,6 +20,7 @@ from rabiomarkers.ingest import (
     compensation,
     cytometry,
     expression,
+    gene_families,
     proteins,
     repertoires,
 )
@@ -98,11 +100,15 @@ def _taxa(assay: str) -> Assay:
     return Assay(
         split=abundance.split_abundance,
         split_columns=("taxonomy", "tree"),
+        split_files=("sequencing",),
         split_parameters=lambda study: {"assay": assay, "database": study.settings.taxa_database},
         score=microbiome.microbiome_step,
-        score_config={"taxa": "taxa/microbes.csv"},
+        score_config={"taxa": "taxa/microbes.csv", "rules": KNOWLEDGE["rules"]},
         score_columns=("tree",),
-        score_parameters=lambda study: {"seed": study.settings.seed, **study.settings.stool.model_dump(mode="json")},
+        score_parameters=lambda study: {
+            "seed": study.settings.seed,
+            **study.settings.stool.model_dump(mode="json", include={"depth", "draws", "minimum_coverage", "bloom"}),
+        },
     )
 
 
@@ -175,6 +181,12 @@ ASSAYS: Mapping[str, Assay] = {
             "seed": study.settings.seed,
             **study.settings.tcr.model_dump(mode="json", include={"depth", "minimum_clones"}),
         },
+    ),
+    "gene_families": Assay(
+        split=gene_families.split_gene_families,
+        split_files=("functions",),
+        score=gene_family_features.gene_family_step,
+        score_config={"functions": "taxa/microbial_functions.csv"},
     ),
     "taxa_counts": _taxa("taxa_counts"),
     "taxa_relabund": _taxa("taxa_relabund"),

@@ -17,6 +17,7 @@ def test_there_are_notebooks():
         "03_response_models.ipynb",
         "04_tumour.ipynb",
         "05_blood.ipynb",
+        "06_stool.ipynb",
     ]
 
 

@@ -77,8 +77,9 @@ def test_a_part_of_a_name_leads_to_the_names_that_hold_it(results):
 
 def test_only_figures_are_offered():
     assert " ".join(dir(plot)) == (
-        "axes cells chain clones composition courses enrichment forest gates gene_heatmap interaction ledger "
-        "null_distribution ordination paired quality sensitivity spider survival swimmer volcano waterfall"
+        "axes cells chain clones composition courses enrichment forest gates gene_heatmap interaction ledger microbes "
+        "null_distribution ordination paired quality rarefaction sensitivity spider stool_scores survival swimmer taxa "
+        "volcano waterfall"
     )
 
 

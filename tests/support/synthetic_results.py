@@ -22,6 +22,7 @@ from tests.support.synthetic_change import POST, PRE, change_rows, delta_tables,
 from tests.support.synthetic_genes import gene_tables
 from tests.support.synthetic_models import LATER, model_tables, with_later_facts
 from tests.support.synthetic_response import endpoints_of, response_tables
+from tests.support.synthetic_stool import stool_tables
 from tests.support.synthetic_wholes import community_rows, composition_rows
 
 LATER_TABLES = words(
@@ -104,6 +105,11 @@ def make_results(folder: Path, trial: Invented | None = None) -> Path:
         **gene_tables(trial, ledger, changes),
         **(
             blood_tables(trial.patients, contrast=(PRE, POST), note=trial.note) if "blood" in trial.compartments else {}
+        ),
+        **(
+            stool_tables(trial.patients, contrast=(PRE, POST), note=trial.note)
+            if "faecal" in trial.compartments
+            else {}
         ),
         "composition": composition_rows(trial, _most_pairs(changes)),
         "community": community_rows(ledger, outcomes, trial.note),
@@ -228,14 +234,14 @@ def _stool(ledger: pd.DataFrame, trial: Invented) -> tuple[pd.DataFrame, pd.Data
     own = {patient: generator.normal(0, 0.25, 2) for patient in trial.patients}
     places = [own[patient] + generator.normal(0, 0.06, 2) for patient in used["patient_id"]]
     ordination = used[["sample_id", "patient_id", "timepoint"]].assign(
-        axis_1=[place[0] for place in places], axis_2=[place[1] for place in places]
+        metric="bray_curtis", axis_1=[place[0] for place in places], axis_2=[place[1] for place in places]
     )
     rows = []
     keys = list(zip(used["patient_id"], used["timepoint"], places, strict=True))
     for position, (patient, timepoint, place) in enumerate(keys):
         for other, later, there in keys[position + 1 :]:
             distance = float(min(1, np.linalg.norm(place - there)))
-            rows.append((patient, timepoint, other, later, patient == other, distance))
+            rows.append(("bray_curtis", patient, timepoint, other, later, patient == other, distance))
     distances = DISTANCES.check(pd.DataFrame(rows, columns=list(DISTANCES.columns)))
     within = distances.loc[distances["same_patient"], "distance"]
     between = distances.loc[
@@ -243,6 +249,7 @@ def _stool(ledger: pd.DataFrame, trial: Invented) -> tuple[pd.DataFrame, pd.Data
     ]
     facts = {
         "metric": "Bray-Curtis",
+        "name": "bray_curtis",
         "within_median": within.median() if len(within) else None,
         "between_median": between.median() if len(between) else None,
         "n_within": len(within),
@@ -253,7 +260,7 @@ def _stool(ledger: pd.DataFrame, trial: Invented) -> tuple[pd.DataFrame, pd.Data
         "variance_explained": [0.31, 0.17],
         "note": "" if len(within) else "no patient has stool of two timepoints",
     }
-    return distances, ORDINATION.check(ordination), facts
+    return distances, ORDINATION.check(ordination[list(ORDINATION.columns)]), facts
 
 
 def _models(outcomes: pd.DataFrame, trial: Invented) -> tuple[list[dict[str, object]], pd.DataFrame, pd.DataFrame]:

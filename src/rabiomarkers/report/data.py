@@ -48,7 +48,15 @@ OPTIONAL = frozenset(
         "batch_validation",
         "stability",
         "learning_curve",
+        "distances",
         "ordination",
+        "microbes",
+        "microbe_scores",
+        "rarefaction",
+        "taxa",
+        "contaminants",
+        "stool_identity",
+        "procrustes",
         "sums",
         "timeline",
         "survival",
@@ -106,7 +114,15 @@ class ReportData:
     learning_curve: pd.DataFrame
     ledger: pd.DataFrame
     qc: pd.DataFrame
+    distances: pd.DataFrame
     ordination: pd.DataFrame
+    microbes: pd.DataFrame
+    microbe_scores: pd.DataFrame
+    rarefaction: pd.DataFrame
+    taxa: pd.DataFrame
+    contaminants: pd.DataFrame
+    stool_identity: pd.DataFrame
+    procrustes: pd.DataFrame
     sums: pd.DataFrame
     timeline: pd.DataFrame
     survival: pd.DataFrame

@@ -29,7 +29,7 @@ from rabiomarkers.report.sections_blood import (
     repertoire_section,
 )
 from rabiomarkers.report.sections_change import change_section, contrast_of, pairs_section
-from rabiomarkers.report.sections_community import composition_section, stool_section
+from rabiomarkers.report.sections_community import composition_section, likeness_section, stool_section
 from rabiomarkers.report.sections_courses import courses_section
 from rabiomarkers.report.sections_decision import decision_section, safety_section
 from rabiomarkers.report.sections_genes import coverage_section, genes_section
@@ -39,6 +39,8 @@ from rabiomarkers.report.sections_models import model_section
 from rabiomarkers.report.sections_response import course_section, response_section
 from rabiomarkers.report.sections_samples import ledger_section, provenance_section, quality_section, trial_section
 from rabiomarkers.report.sections_sensitivity import sensitivity_section
+from rabiomarkers.report.sections_stool import diversity_section, stool_quality_section
+from rabiomarkers.report.sections_taxa import microbe_section, taxa_section
 from rabiomarkers.results import open_results
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -109,7 +111,12 @@ def render(data: ReportData) -> str:
         protein_section(data),
         cell_section(data),
         courses_section(data),
+        stool_quality_section(data),
+        diversity_section(data),
         stool_section(data),
+        likeness_section(data),
+        taxa_section(data),
+        microbe_section(data),
         composition_section(data),
         sensitivity_section(data),
         model_section(data),

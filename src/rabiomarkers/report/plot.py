@@ -24,7 +24,6 @@ from rabiomarkers.report.figures.gene_heatmap import gene_heatmap as heatmap_fig
 from rabiomarkers.report.figures.interaction import interaction_points
 from rabiomarkers.report.figures.ledger import ledger_map
 from rabiomarkers.report.figures.null_distribution import null_distribution as null_figure
-from rabiomarkers.report.figures.ordination import ordination_map
 from rabiomarkers.report.figures.paired import paired_lines
 from rabiomarkers.report.figures.quality import quality_bars
 from rabiomarkers.report.figures.sensitivity import sensitivity_panels
@@ -34,6 +33,7 @@ from rabiomarkers.report.figures.survival import ENDPOINTS, survival_curves
 from rabiomarkers.report.figures.swimmer import swimmer as swimmer_figure
 from rabiomarkers.report.figures.volcano import volcano as volcano_figure
 from rabiomarkers.report.figures.waterfall import waterfall as waterfall_figure
+from rabiomarkers.report.plot_stool import microbes, ordination, rarefaction, stool_scores, taxa
 from rabiomarkers.report.sections_genes import planned_genes
 from rabiomarkers.results import Results
 from rabiomarkers.tables.changes import SENSITIVITY
@@ -52,14 +52,18 @@ __all__ = [
     "gene_heatmap",
     "interaction",
     "ledger",
+    "microbes",
     "null_distribution",
     "ordination",
     "paired",
     "quality",
+    "rarefaction",
     "sensitivity",
     "spider",
+    "stool_scores",
     "survival",
     "swimmer",
+    "taxa",
     "volcano",
     "waterfall",
 ]
@@ -293,13 +297,6 @@ def sensitivity(results: Results | pd.DataFrame) -> go.Figure | Message:
         The table is none of `ra.sensitivity`.
     """
     return sensitivity_panels(SENSITIVITY.check(results) if isinstance(results, pd.DataFrame) else results.sensitivity)
-
-
-def ordination(results: Results) -> go.Figure | Message:
-    """Stool samples on two principal coordinates, with an arrow from before to after for each patient."""
-    return ordination_map(
-        results.ordination, results.outcomes, stool=results.summary.get("stool"), contrast=_contrast(results)
-    )
 
 
 def ledger(results: Results) -> go.Figure | Message:

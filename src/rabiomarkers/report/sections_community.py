@@ -1,7 +1,7 @@
 """Wholes and their parts: stool against stool, and cell types and taxa as shares of a whole."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from rabiomarkers.report.blocks import Block, Grid, Picture, Prose, Section
 from rabiomarkers.report.data import LATER, ReportData
 from rabiomarkers.report.figures.composition import MOVED, composition_forest
+from rabiomarkers.report.figures.distances import distance_strips
 from rabiomarkers.report.figures.ordination import ordination_map
 from rabiomarkers.report.labels import QUESTIONS, part
 from rabiomarkers.report.sections_change import contrast_of
@@ -45,12 +46,23 @@ PARTS = (
 PART_COLUMNS = ("part", "against", "verdict", "estimate", "interval (level)", "p (floor)", "adjusted p", "p over draws")
 
 
-STOOL = "Stool (exploratory)"
+STOOL = "Stool communities (exploratory)"
 NOT_IN_THE_PLAN = (
     "Exploratory: the plan names single features and none of the tests below, so no claim rests on them, whatever their p. Where "
     "a cell type or a diversity is in the plan, its planned test is among the changes."
 )
 OWN_PAIRS = "own pairs against others"  # told with the distances
+ARROWS = "Open signs are before treatment, filled ones after; an arrow joins the two samples of one patient. Near means alike."
+STRIPS = (
+    "A sign a patient: how far the own two stools lie apart. The box: a first stool against a second one of another patient. "
+    "Distances of different metrics have different scales."
+)
+OVERLAYS = (
+    "Each compartment is a map of the patients (two axes); one is turned and scaled onto the other. Correlation: 1 where they lie "
+    "on one another; two axes of few patients fit well by chance, so only p tells. One p a row, without correction; whole patients "
+    "change places."
+)
+WHOLES = {"communities": "stool against stool"}  # what a map goes by in place of an assay
 
 
 def stool_section(data: ReportData) -> Section:
@@ -59,14 +71,27 @@ def stool_section(data: ReportData) -> Section:
     if not stool and data.ordination.empty and data.community.empty:
         said = Prose(text="The study has no stool sample.")
         return Section(name="stool", title=STOOL, blocks=[said])
-    picture = Picture(
-        name="ordination",
-        caption="Open signs are before treatment, filled ones after; an arrow joins the two samples of one patient. "
-        "Near means alike.",
-        content=ordination_map(data.ordination, data.outcomes, stool=stool, contrast=contrast_of(data)),
-    )
-    blocks: list[Block] = [Prose(text=NOT_IN_THE_PLAN), _distances(stool), picture, _questions(data)]
+    blocks: list[Block] = [
+        Prose(text=NOT_IN_THE_PLAN),
+        _distances(stool),
+        *_by_metric(data, stool),
+        *_maps(data, stool),
+    ]
+    blocks.append(_questions(data))
     return Section(name="stool", title=STOOL, blocks=blocks)
+
+
+def likeness_section(data: ReportData) -> Section | None:
+    """Own stools beside those of others, and whether other compartments see the same likenesses; None where neither was asked."""
+    stool: Mapping[str, Any] = data.summary.get("stool") or {}
+    blocks: list[Block] = []
+    if len(data.distances) and stool:
+        figure = distance_strips(data.distances, data.outcomes, metrics=_metrics(stool), contrast=contrast_of(data))
+        blocks.append(Picture(name="stool-distances", caption=STRIPS, content=figure))
+    blocks += _overlays(data)
+    if not blocks:
+        return None
+    return Section(name="likeness", title="Who is like whom, in stool and elsewhere (exploratory)", blocks=blocks)
 
 
 def composition_section(data: ReportData) -> Section | None:
@@ -106,6 +131,80 @@ def _distances(stool: Mapping[str, Any]) -> Grid:
         rows=rows,
         note=tested.strip(),
     )
+
+
+def _by_metric(data: ReportData, stool: Mapping[str, Any]) -> Iterator[Block]:
+    """The same comparison by each metric of the settings; an earlier version knew one."""
+    metrics = _metrics(stool)
+    if len(metrics) > 1:
+        yield Grid(
+            caption=f"Distance between stool samples by {plural(len(metrics), 'metric')}",
+            columns=("metric", "own pairs", "median", "different patients", "median", "p (floor)"),
+            rows=[_metric_row(facts) for facts in metrics],
+            note="One question asked in several ways: the first metric is the planned one, the others show what it hangs on.",
+        )
+
+
+def _metric_row(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    why = reason(facts.get("note"))
+    p_value, floor = facts.get("p_value"), facts.get("p_floor")
+    return (
+        two_lines(text(facts.get("metric"), "metric not stated"), why),
+        whole(facts.get("n_within")),
+        number(facts["within_median"]) if present(facts.get("within_median")) else DASH,
+        whole(facts.get("n_between")),
+        number(facts["between_median"]) if present(facts.get("between_median")) else DASH,
+        f"{p_with_floor(p_value, floor)}{cannot_reach(floor)}" if present(p_value) else NOT_ESTIMABLE,
+    )
+
+
+def _maps(data: ReportData, stool: Mapping[str, Any]) -> Iterator[Picture]:
+    """Principal coordinates, a picture a metric."""
+    for place, facts in enumerate(_metrics(stool)):
+        yield Picture(
+            name="ordination" if place == 0 else f"ordination-{'-'.join(_plain_letters(facts['name']).split())}",
+            caption=ARROWS,
+            content=ordination_map(data.ordination, data.outcomes, stool=facts, contrast=contrast_of(data)),
+        )
+
+
+def _metrics(stool: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The facts of each metric, the main one first."""
+    return [facts for facts in stool.get("metrics") or [] if facts.get("name")] or [stool]
+
+
+def _overlays(data: ReportData) -> Iterator[Block]:
+    """Whether patients who are alike in one compartment are alike in another."""
+    if data.procrustes.empty:
+        return
+    tested = data.procrustes[data.procrustes["p_value"].notna()]
+    yield Grid(
+        caption=f"Are patients who are alike in one compartment alike in another? {plural(len(tested), 'comparison')} tested",
+        columns=("maps", "timepoint", "patients", "correlation", "p (floor)", "test"),
+        rows=[
+            (
+                two_lines(
+                    f"{row['compartment_a']} and {row['compartment_b']}",
+                    f"{_whole_of(row, 'a')}, {_whole_of(row, 'b')}",
+                ),
+                text(row["timepoint"]),
+                whole(row["n_patients"]),
+                number(row["correlation"]) if present(row["correlation"]) else DASH,
+                f"{p_with_floor(row['p_value'], row['p_floor'])}{cannot_reach(row['p_floor'])}"
+                if present(row["p_value"])
+                else NOT_ESTIMABLE,
+                two_lines(row["test"], reason(row["note"])),
+            )
+            for _, row in data.procrustes.iterrows()
+        ],
+        note=OVERLAYS,
+        collapsed=tested.empty or len(data.procrustes) > LONG_TABLE,
+    )
+
+
+def _whole_of(row: pd.Series, side: str) -> str:
+    assay = str(row[f"assay_{side}"])
+    return WHOLES.get(assay, assay)
 
 
 def _questions(data: ReportData) -> Grid:

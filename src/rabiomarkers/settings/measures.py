@@ -7,6 +7,17 @@ from pydantic import Field, field_validator
 
 from rabiomarkers.settings.base import Above, Count, Folder, Name, Positive, Settings, Share, wrong
 
+type Metric = Literal[
+    "bray_curtis",
+    "jaccard",
+    "aitchison",
+    "robust_aitchison",
+    "unweighted_unifrac",
+    "weighted_unifrac",
+    "normalized_unifrac",
+    "generalized_unifrac",
+]
+type Rank = Literal["phylum", "class", "order", "family", "genus", "species"]
 type MethodName = Literal["rank", "mean", "ssgsea", "aucell", "z", "authors", "gsva", "authors_cohort"]
 
 COHORT_METHODS = ("gsva", "authors_cohort")
@@ -154,10 +165,30 @@ class RepertoireSettings(Settings):
 
 
 class StoolSettings(Settings):
-    """How stool samples are made comparable."""
+    """How stool samples are made comparable, and what is asked of them."""
 
     depth: Annotated[int, Field(ge=1)] = 10_000
     """Reads that every sample is drawn down to (counts only); a sample with fewer has no diversity."""
+    draws: Positive = 10
+    """Draws that a measure without an exact expected value is averaged over."""
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] = ("bray_curtis", "aitchison")
+    """Distances between communities; the first is the main one. UniFrac needs a tree."""
+    ranks: tuple[Rank, ...] = ("phylum", "family", "genus", "species")
+    """Ranks at which taxa are tested."""
+    minimum_prevalence: Share = 0.25
+    """A taxon seen in a smaller share of the samples is not tested."""
+    other_methods: Literal["all", "called"] = "all"
+    """Whether ANCOM-BC and the Dirichlet-multinomial model are asked at every rank, or only where something is called."""
+    minimum_coverage: Share = 0.8
+    """Least share of each list of TOPOSCORE that the database must be able to report."""
+    bloom: Share = 0.5
+    """A single taxon above this share of a stool is told."""
+    blanks: Folder | None = None
+    """Counts of blank controls, taxa x blanks, with the taxa named as in the samples."""
+    sequencing: Folder | None = None
+    """Reads of each stool: sample_id, total_reads, host_reads."""
+    functions: Folder | None = None
+    """Which KEGG orthologue each gene family of the study's own is: gene_family, ko."""
 
 
 NAMED_FILES: Mapping[str, str] = {
@@ -169,5 +200,8 @@ NAMED_FILES: Mapping[str, str] = {
     "controls": "cytometry",
     "gates": "cytometry",
     "tree": "cytometry",
+    "blanks": "stool",
+    "sequencing": "stool",
+    "functions": "stool",
 }
 """The keys that name a file of the study, and the part of the settings where they stand."""

@@ -30,7 +30,7 @@ class TimepointSettings(Settings):
     """Days from first dose."""
 
 
-PLAN_SCHEMA = 4
+PLAN_SCHEMA = 5
 """Which settings the plan's hash covers: a new number whenever `PLANNED` changes, as every hash does then."""
 
 PLANNED: Any = {
@@ -71,7 +71,7 @@ PLANNED: Any = {
     },
     "proteins": True,
     "tcr": True,
-    "stool": True,
+    "stool": {"depth", "draws", "metrics", "ranks", "minimum_prevalence", "minimum_coverage"},
     "sdtm": {"evaluator", "evaluator_id"},
     "response": True,
     "prediction": {"models", "primary", "penalty", "maximum_features"},

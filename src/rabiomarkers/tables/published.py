@@ -43,6 +43,16 @@ from rabiomarkers.tables.predictions import (
     STABILITY,
 )
 from rabiomarkers.tables.samples import FEATURES, LEDGER, QC
+from rabiomarkers.tables.stool import (
+    CONTAMINANTS,
+    CONTAMINATED_SAMPLES,
+    PROCRUSTES,
+    SAMPLE_MICROBES,
+    SAMPLE_RAREFACTION,
+    SAMPLE_SCORES,
+    STOOL_IDENTITY,
+    TAXA_CHANGES,
+)
 from rabiomarkers.tables.table import Table, words
 
 TABLES: Mapping[str, tuple[str, Table, str]] = {
@@ -86,8 +96,20 @@ TABLES: Mapping[str, tuple[str, Table, str]] = {
     "learning_curve": ("learning_curve.parquet", LEARNING_CURVE, "model, effect and number of patients"),
     "ledger": ("ledger.parquet", LEDGER, "patient, timepoint, compartment and assay"),
     "qc": ("qc.parquet", QC, "sample and measure"),
-    "distances": ("distances.parquet", DISTANCES, "two stool samples"),
-    "ordination": ("ordination.parquet", ORDINATION, "stool sample"),
+    "distances": ("distances.parquet", DISTANCES, "metric and two stool samples"),
+    "ordination": ("ordination.parquet", ORDINATION, "metric and stool sample"),
+    "microbes": ("microbes.parquet", SAMPLE_MICROBES, "stool sample and listed microbe"),
+    "microbe_scores": ("microbe_scores.parquet", SAMPLE_SCORES, "stool sample and score"),
+    "rarefaction": ("rarefaction.parquet", SAMPLE_RAREFACTION, "stool sample and depth"),
+    "taxa": ("taxa.parquet", TAXA_CHANGES, "taxon of a rank"),
+    "contaminants": ("contaminants.parquet", CONTAMINANTS, "taxon of the blank controls"),
+    "contaminated_samples": (
+        "contaminated_samples.parquet",
+        CONTAMINATED_SAMPLES,
+        "stool sample, where there are blanks",
+    ),
+    "stool_identity": ("stool_identity.parquet", STOOL_IDENTITY, "stool sample"),
+    "procrustes": ("procrustes.parquet", PROCRUSTES, "two compartments and a timepoint"),
     "sums": ("sums.parquet", SUMS, "patient and visit"),
     "timeline": ("timeline.parquet", TIMELINE, "event of a patient"),
     "survival": ("survival.parquet", SURVIVAL, "step of a Kaplan-Meier curve"),
@@ -118,6 +140,8 @@ FIRST_COLUMNS: Mapping[str, frozenset[str]] = {
             "note",
         }
     ),
+    "distances": words("patient_a timepoint_a patient_b timepoint_b same_patient distance"),
+    "ordination": words("sample_id patient_id timepoint axis_1 axis_2"),
     "sums": frozenset({"patient_id", "day", "sum_mm", "change_percent", "response"}),
 }
 """What the first version wrote, by table: its folders still open, with the columns that came later empty."""

@@ -34,15 +34,17 @@ def ordination_map(
     ordination, outcomes
         The tables of that name.
     stool
-        `variance_explained` of the two axes (0..1) and the `metric` of the distance.
+        `variance_explained` of the two axes (0..1), the `metric` of the distance and its `name` in the table.
     contrast
         The two timepoints an arrow joins; other timepoints are drawn without one.
     """
+    facts = stool or {}
+    if facts.get("name"):
+        ordination = ordination[ordination["metric"] == facts["name"]]
     if len(ordination) < 3:
         return Message(
             f"No ordination: {plural(len(ordination), 'stool sample')} passed quality control, 3 are needed."
         )
-    facts = stool or {}
     points = _grouped(ordination, outcomes)
     figure = go.Figure()
     arrows = [_arrow(rows, contrast) for _, rows in points.groupby("patient_id", sort=True)]
