@@ -165,6 +165,7 @@ NOT_PLANNED = {
     "stool.blanks",
     "stool.sequencing",
     "stool.functions",
+    "stool.taxa_map",
 }
 """What changes no inference."""
 

@@ -37,15 +37,23 @@ def test_z_needs_a_reference():
     assert list(method_problems(of(expression={"methods": ["z"], "reference": "r.csv"}))) == []
 
 
-def test_deseq2_needs_its_package(monkeypatch):
-    deseq2 = of(genes={"test": "deseq2"})
+@pytest.mark.parametrize(
+    ("asked", "column", "found"),
+    [
+        ({"genes": {"test": "deseq2"}}, "genes.test", "deseq2, but the package pydeseq2 is not installed"),
+        (
+            {"cells": {"embedding": {"harmony": True}}},
+            "cells.embedding.harmony",
+            "true, but the package harmonypy is not installed",
+        ),
+    ],
+)
+def test_a_method_needs_its_package(asked, column, found, monkeypatch):
     monkeypatch.setattr(study_checks, "find_spec", lambda name: None)
-    assert told(method_problems(deseq2)) == [
-        ("study.yaml", "genes.test", "deseq2, but the package pydeseq2 is not installed")
-    ]
+    assert told(method_problems(of(**asked))) == [("study.yaml", column, found)]
     assert list(method_problems(of())) == []
     monkeypatch.setattr(study_checks, "find_spec", lambda name: object())
-    assert list(method_problems(deseq2)) == []
+    assert list(method_problems(of(**asked))) == []
 
 
 def test_signatures_that_no_table_holds_are_told_wherever_they_are_asked_for():

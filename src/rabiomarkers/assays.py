@@ -100,7 +100,7 @@ def _taxa(assay: str) -> Assay:
     return Assay(
         split=abundance.split_abundance,
         split_columns=("taxonomy", "tree"),
-        split_files=("sequencing",),
+        split_files=("sequencing", "taxa_map"),
         split_parameters=lambda study: {"assay": assay, "database": study.settings.taxa_database},
         score=microbiome.microbiome_step,
         score_config={"taxa": "taxa/microbes.csv", "rules": KNOWLEDGE["rules"]},

@@ -17,7 +17,7 @@ from pandas.api.types import is_numeric_dtype
 if TYPE_CHECKING:
     from anndata import AnnData
 
-FORMULA = re.compile(r"[=+@\t\r]|-[^\d\s]")
+FORMULA = re.compile(r"[=+@\t\r]|-[^\d\s]|-[\d.,]+\s*[-+*/^&|!<>=(]")
 """How a text begins that a spreadsheet would run."""
 
 type Info = dict[str, Any]

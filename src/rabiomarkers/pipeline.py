@@ -13,6 +13,7 @@ from rabiomarkers.analyses import analyse, change_of_features, fit_models
 from rabiomarkers.assays import GATED
 from rabiomarkers.blood import absolute_files, put_gated_together
 from rabiomarkers.cytometry_jobs import control_jobs, gate_jobs
+from rabiomarkers.errors import InputError
 from rabiomarkers.features.multimodal import multimodal_step
 from rabiomarkers.features.tidy import join_step
 from rabiomarkers.jobs import (
@@ -33,8 +34,9 @@ from rabiomarkers.publish import publish
 from rabiomarkers.report.model_card import card_step
 from rabiomarkers.report.page import report_step
 from rabiomarkers.report.summary import summary_step
-from rabiomarkers.sample_files import SampleFile
+from rabiomarkers.sample_files import SampleFile, named_file_problems
 from rabiomarkers.steps import BatchFeatures, Call, Steps, direct, files_of, run_jobs
+from rabiomarkers.stool import TAXA
 from rabiomarkers.store import Job, StepResult, Store
 from rabiomarkers.study import Study
 
@@ -69,9 +71,16 @@ def run_study(study: Study, store: Store, out: Path, *, call: Call = direct, pro
 
 
 def check_files(study: Study, store: Store, *, progress: Progress = SILENT) -> list[StepResult]:
-    """Read every file of the sheet, collecting the problems of all before any is told."""
+    """Read every file of the sheet and every one that the settings name, collecting the problems of all before any is told."""
     files = [file for batch in study.batches() for file in study.files(batch)]
-    return run_jobs("check files", store, [read_job(study, file) for file in files], progress=progress)
+    problems = named_file_problems(study.named_files)
+    try:
+        read = run_jobs("check files", store, [read_job(study, file) for file in files], progress=progress)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(sorted(set(problems), key=str))
+    return read
 
 
 def process_batch(
@@ -193,7 +202,13 @@ def _join(
         for (sample, assay), result in batch.scored.items()
         for kind, file in (("features", "features.parquet"), ("qc", "qc.parquet"))
     }
-    return steps.run("join features", join_step, {"samples": tables["samples"], **scored, **more})
+    taxa = {
+        f"taxa:{sample}:{assay}": batch.pieces[sample, assay]
+        for batch in batches
+        for sample, assay in batch.scored
+        if assay in TAXA
+    }
+    return steps.run("join features", join_step, {"samples": tables["samples"], **scored, **more, **taxa})
 
 
 def _newly_read(split: StepResult, scored: Sequence[StepResult]) -> StepResult:

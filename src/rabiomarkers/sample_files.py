@@ -29,6 +29,7 @@ from rabiomarkers.ingest.passport import TpmFiles
 from rabiomarkers.ingest.proteins import read_proteins
 from rabiomarkers.ingest.repertoires import CloneBy, read_repertoire
 from rabiomarkers.ingest.sequencing import read_sequencing
+from rabiomarkers.ingest.taxa_map import read_taxa_map
 from rabiomarkers.knowledge import load_aliases, load_ensembl, load_marker_synonyms, load_markers
 from rabiomarkers.schema import config_path
 from rabiomarkers.settings.study import StudySettings
@@ -58,6 +59,8 @@ class Reading:
     tpm_files: TpmFiles
     clone_by: CloneBy
     functions: Path | None = None
+    taxa_database: str = "undeclared"
+    taxa_map: Path | None = None
 
 
 def reading_of(settings: StudySettings, files: Mapping[str, Path]) -> Reading:
@@ -69,6 +72,8 @@ def reading_of(settings: StudySettings, files: Mapping[str, Path]) -> Reading:
         tpm_files=settings.expression.tpm_files,
         clone_by=settings.tcr.clone_by,
         functions=files.get("functions"),
+        taxa_database=settings.taxa_database,
+        taxa_map=files.get("taxa_map"),
     )
 
 
@@ -88,6 +93,7 @@ NAMED_FILE_READERS: Mapping[str, Callable[[Path], object]] = {
     "blanks": read_blanks,
     "sequencing": read_sequencing,
     "functions": read_functions,
+    "taxa_map": read_taxa_map,
 }
 """Who reads each file that the settings name."""
 
@@ -141,12 +147,14 @@ def _cells(file: SampleFile, reading: Reading) -> object:
     return None
 
 
-def _abundance(file: SampleFile, _: Reading) -> object:
+def _abundance(file: SampleFile, reading: Reading) -> object:
     return read_abundance(
         **_whole(file),
         assay=file.assay,
+        database=reading.taxa_database,
         taxonomy=file.companions.get("taxonomy"),
         tree=file.companions.get("tree"),
+        taxa_map=reading.taxa_map,
     )
 
 

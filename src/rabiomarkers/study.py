@@ -34,6 +34,7 @@ from rabiomarkers.study_checks import (
     method_problems,
     model_problems,
     named_files,
+    sequencing_problems,
     signature_problems,
 )
 from rabiomarkers.tables.table import TEXT
@@ -205,6 +206,7 @@ def _read(folder: Path) -> tuple[Study, list[Problem]]:
     )
     problems += found
     problems += assay_problems(usable, samples)
+    problems += sequencing_problems(files, samples)
     problems += _misnamed_tables(folder, sdtm=usable.sdtm is not None)
     return Study(folder=folder.resolve(), settings=usable, samples=samples, named_files=files, **vars(tables)), problems
 

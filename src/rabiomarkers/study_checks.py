@@ -1,14 +1,16 @@
 """What can be wrong with a study beyond single files: settings nobody can mean, files they name, assays that exclude each other."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 
-from rabiomarkers.errors import PredictionError, Problem, StatisticsError
+from rabiomarkers.errors import InputError, PredictionError, Problem, StatisticsError
 from rabiomarkers.ingest.findings import named, nearest
 from rabiomarkers.ingest.places import Place
+from rabiomarkers.ingest.sequencing import read_sequencing
 from rabiomarkers.knowledge import load_signatures
 from rabiomarkers.schema import config_path
 from rabiomarkers.settings.measures import NAMED_FILES
@@ -20,6 +22,9 @@ SIGNATURES = "signatures/gene_signatures.csv"
 
 GENE_SCORES = frozenset({"rna_counts", "rna_tpm"})
 """Assays that give the same signature scores."""
+
+TAXA = frozenset({"taxa_counts", "taxa_relabund"})
+"""Assays whose samples may have a tree."""
 
 
 def data_root_of(folder: Path, settings: StudySettings) -> Path | None:
@@ -66,7 +71,7 @@ def named_files(folder: Path, settings: StudySettings) -> tuple[dict[str, Path],
 
 
 def method_problems(settings: StudySettings) -> Iterator[Problem]:
-    """Methods that lack what they need: a frozen reference, an optional package."""
+    """Methods that are asked twice or lack what they need: a frozen reference, an optional package."""
     if "z" in settings.expression.methods and settings.expression.reference is None:
         yield Problem(
             file=SETTINGS,
@@ -75,13 +80,36 @@ def method_problems(settings: StudySettings) -> Iterator[Problem]:
             expected="a frozen reference of genes (gene, mean, sd)",
             remedy="name it as expression.reference (`ra.freeze_reference` makes one), or remove z",
         )
-    if settings.genes.test == "deseq2" and find_spec("pydeseq2") is None:
+    yield from _repeated("stool.metrics", settings.stool.metrics)
+    yield from _repeated("stool.ranks", settings.stool.ranks)
+    if settings.genes.test == "deseq2":
+        yield from _absent("pydeseq2", "genes.test", asked="deseq2", extra="deseq2", instead="choose moderated_t")
+    if settings.cells.embedding.harmony:
+        yield from _absent("harmonypy", "cells.embedding.harmony", asked="true", extra="harmony", instead="write false")
+
+
+def _repeated(column: str, words: Sequence[str]) -> Iterator[Problem]:
+    """Words that a list says twice: what is asked twice would be tested, and corrected for, twice."""
+    twice = [word for word, times in Counter(words).items() if times > 1]
+    if twice:
         yield Problem(
             file=SETTINGS,
-            column="genes.test",
-            found="deseq2, but the package pydeseq2 is not installed",
-            expected="the extra deseq2",
-            remedy="install rabiomarkers[deseq2], or choose moderated_t",
+            column=column,
+            found=f"{named(twice)} more than once",
+            expected="each once",
+            remedy="remove the repeated one",
+        )
+
+
+def _absent(package: str, column: str, *, asked: str, extra: str, instead: str) -> Iterator[Problem]:
+    """That what the settings ask for needs a package that is not there."""
+    if find_spec(package) is None:
+        yield Problem(
+            file=SETTINGS,
+            column=column,
+            found=f"{asked}, but the package {package} is not installed",
+            expected=f"the extra {extra}",
+            remedy=f"install rabiomarkers[{extra}], or {instead}",
         )
 
 
@@ -146,7 +174,11 @@ def model_problems(settings: StudySettings) -> Iterator[Problem]:
 
 
 def assay_problems(settings: StudySettings, samples: pd.DataFrame) -> Iterator[Problem]:
-    """Two assays that score the same genes: their features are told apart by name, so a plain name in the plan means neither."""
+    """Two assays that score the same genes: their features are told apart by name, so a plain name in the plan means neither.
+
+    And UniFrac asked of stools none of which has a tree: nothing would be compared.
+    """
+    yield from _treeless(settings, samples)
     plan = settings.plan
     named = [*plan.primary, *plan.secondary, *(name for names in plan.families.values() for name in names)]
     if any("@rna_" in name for name in named):
@@ -162,3 +194,39 @@ def assay_problems(settings: StudySettings, samples: pd.DataFrame) -> Iterator[P
                 expected="one of them in a compartment, as both give features of the same names",
                 remedy=f"exclude the rows of one, or name features in the plan as NAME@{assays[0]}",
             )
+
+
+def sequencing_problems(files: Mapping[str, Path], samples: pd.DataFrame) -> Iterator[Problem]:
+    """A table of reads that names no stool of the sheet, or one in other letters: it would be passed over in silence."""
+    stools = sorted(set(samples.loc[samples["assay"].isin(TAXA), "sample_id"]))
+    if "sequencing" not in files or not stools:
+        return
+    try:
+        told = [str(sample) for sample in read_sequencing(files["sequencing"]).index]
+    except InputError:  # told by who reads the named files
+        return
+    lacking = sorted(set(stools) - set(told))
+    close = {name: nearest(name, lacking, cutoff=1.0) for name in told if name not in stools}
+    meant = {name: stool for name, stool in close.items() if stool is not None}
+    if meant or len(lacking) == len(stools):
+        yield Problem(
+            file=files["sequencing"].name,
+            column="sample_id",
+            found=f"{named(meant or told)}, no stool of the sheet",
+            expected=f"sample ids of samples.csv, such as {named(meant.values() or stools, limit=3)}",
+            remedy="make the ids the same, capitals and signs too",
+        )
+
+
+def _treeless(settings: StudySettings, samples: pd.DataFrame) -> Iterator[Problem]:
+    """Distances on a tree where the sheet names none."""
+    wanted = [metric for metric in settings.stool.metrics if metric.endswith("unifrac")]
+    stools = samples[(samples["exclude"].fillna("") == "") & samples["assay"].isin(TAXA)]
+    if wanted and len(stools) and stools["tree"].isna().all():
+        yield Problem(
+            file=SETTINGS,
+            column="stool.metrics",
+            found=f"{named(wanted)}, but no stool has a tree",
+            expected="a tree of the taxa",
+            remedy="name it in the column tree of samples.csv, or remove the metric",
+        )

@@ -114,8 +114,13 @@ def test_without_outcomes_only_the_response_has_no_answer():
 
 
 def test_without_a_pair_the_response_is_not_what_is_missing():
+    """Neither where no stool could be compared (another reason, said beside the distances), nor where nobody has two."""
     told = by_question(DISTANCES.empty(), responses(1, 0, 1))
-    assert told["note"].unique().tolist() == ["no pair"]
+    assert told["note"].unique().tolist() == ["no two stools were compared"]
+    distances = long(2)
+    strangers = distances[(distances["patient_a"] != distances["patient_b"]) & (distances["timepoint_a"] == "pre")]
+    told = by_question(strangers[strangers["timepoint_b"] == "pre"], responses(1, 0))
+    assert told["note"].str.split(";").str[0].unique().tolist() == ["no pair"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,9 @@ def test_one_kind_of_patients_has_nothing_to_compare(told, reason):
         assert row[["statistic", "r_squared", "p_value", "p_floor", "p_count", "p_total"]].isna().all()
 
 
-@pytest.mark.parametrize(("patients", "reason"), [(0, "no pair"), (1, "one pair: a change needs at least two")])
+@pytest.mark.parametrize(
+    ("patients", "reason"), [(0, "no two stools were compared"), (1, "one pair: a change needs at least two")]
+)
 def test_too_few_pairs_give_rows_with_the_reason(patients, reason):
     distances = long(patients) if patients else DISTANCES.empty()
     told = by_question(distances, responses(*[1] * patients) if patients else None)
@@ -204,4 +211,4 @@ def test_without_any_distance_each_question_has_its_reason(tmp_path):
     assert info == {"questions": 5, "answered": 0}
     table = read_table(tmp_path / "community.parquet")
     assert table["metric"].unique().tolist() == ["any metric"]
-    assert table["note"].eq("no pair").all()
+    assert table["note"].eq("no two stools were compared").all()

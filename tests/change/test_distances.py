@@ -250,8 +250,9 @@ def test_the_step_writes_tables_facts_and_the_same_bytes_again(tmp_path):
     assert len(facts["variance_explained"]) == 2
     assert set(facts) == {
         *("metric", "within_median", "between_median", "n_within", "n_between", "p_value", "p_floor", "test"),
-        *("variance_explained", "note", "name", "metrics"),
+        *("variance_explained", "note", "name", "n_samples", "metrics"),
     }
+    assert facts["n_samples"] == facts["metrics"][0]["n_samples"] == 10
     assert [told["name"] for told in facts["metrics"]] == ["bray_curtis"]
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     run(tmp_path, samples.iloc[::-1].reset_index(drop=True), dict(reversed(pieces.items())))
@@ -274,6 +275,7 @@ def test_too_little_stool_runs_to_empty_numbers_with_the_reason(tmp_path, names)
     assert info == {"samples": len(names), "pairs": 0}
     assert facts["within_median"] is facts["p_value"] is None
     assert facts["note"] == "no patient has stool of two timepoints"
+    assert facts["n_samples"] == len(names)
     assert len(read_table(out / "distances.parquet")) == (1 if len(names) == 2 else 0)
     assert read_table(out / "ordination.parquet").empty
 
@@ -318,6 +320,7 @@ def test_unifrac_alone_without_a_tree_runs_to_empty_numbers_with_the_reason(tmp_
     assert distances.empty
     assert ordination.empty
     assert facts["metrics"] == []
+    assert facts["n_samples"] == 0  # none was compared, though ten passed
     assert facts["metric"] == "weighted UniFrac"
     assert facts["within_median"] is facts["p_value"] is None
     assert facts["note"] == "weighted UniFrac left out: the stools have no tree in common"

@@ -318,6 +318,21 @@ def test_two_who_share_a_household_are_not_accused():
         assert found.alone == {}
 
 
+@pytest.mark.parametrize("patients", [4, 6, 8])
+def test_two_of_a_few_patients_who_share_one_flora_are_not_accused(patients):
+    """Of so few, unrelated stools of one timepoint are by chance equally far apart: no unit to measure anything in."""
+    samples, named = sheet(patients), 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        own = random.normal(size=(patients, 30))
+        own[1] = own[0]
+        places = np.repeat(own, 2, axis=0) + 0.3 * random.normal(size=(2 * patients, 30))
+        apart = np.sqrt(((places[:, None] - places[None]) ** 2).sum(axis=2))
+        distances = pd.DataFrame(apart, index=samples["sample_id"], columns=samples["sample_id"])
+        named += bool(swapped(told(distances, samples)))
+    assert named <= 1
+
+
 def test_where_three_fit_one_another_two_are_named_and_each_names_the_other():
     distances = measured()
     for own in ("P1", "P2", "P3"):

@@ -55,6 +55,11 @@ def test_what_the_profiler_found_is_shown_and_what_it_did_not_say_has_no_row():
     assert given_apart.loc["host_share", "value"] == 0.1
 
 
+def test_what_the_map_to_another_database_does_not_know_is_told():
+    told = quality(stool(10, unmapped=0.3)).loc["unmapped_share"]
+    assert (told["value"], told["limit"], told["passed"]) == (0.3, "told above 0.2", True)
+
+
 def test_the_laboratorys_host_reads_come_before_the_profilers():
     told = quality(stool(10, host=0.9), sequencing={"total_reads": 400, "host_reads": 100})
     assert told.loc["host_share", "value"] == 0.25

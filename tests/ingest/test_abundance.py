@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -246,8 +247,9 @@ def test_a_sample_does_not_depend_on_the_others_of_its_file(write):
     assert together.attrs == alone.attrs
 
 
-def test_a_stool_without_any_read_is_no_problem_of_the_file(write):
-    assert read(write("taxon,S1,S2\nA,0,1\nB,0,4\n"))["S1"]["value"].to_list() == [0, 0]
+def test_a_stool_without_any_read_is_refused_with_what_to_do(write):
+    with pytest.raises(InputError, match=r"S1: nothing but zeros.*exclude of samples\.csv"):
+        read(write("taxon,S1,S2\nA,0,1\nB,0,4\n"))
 
 
 def test_the_step_writes_one_piece_a_sample(write, tmp_path):
@@ -307,3 +309,77 @@ def test_a_lineage_that_is_a_number_is_taken_as_its_text(write):
     document = json.loads(biom_table().to_json("x"))
     document["rows"] = [row | {"metadata": {"taxonomy": 7}} for row in document["rows"]]
     assert set(read(write(json.dumps(document)))["S1"]["lineage"]) == {"k__7"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("taxon,S1,S2\nA,1" + "0" * 400 + ",1\n", "taxa.csv:2:S1: '1000"),
+        ("taxon,S1,S2\nA,1" + "0" * 20 + ",1\n", "taxa.csv:S1: 1e+20 reads; 1e+12 at most"),
+        ("taxon,S1,S2\nA,1e400,inf\n", "taxa.csv:2:S2: 'inf'"),
+        (
+            "taxon,S1,S2\n1.23E+05,1,2\n#NAME?,3,4\n",
+            "taxa.csv:3:taxon: '#NAME?'; the taxon's name; a spreadsheet changed it",
+        ),
+        ("x,S1,S2\nS1,0,2\nS2,2,0\n", "the samples as rows and as columns"),
+        ("taxon;S1;S2\nA;0,5;0,1\n", "write a decimal point, not a comma"),
+    ],
+)
+def test_numbers_beyond_all_bounds_and_what_spreadsheets_make_are_told(write, content, told):
+    assert told in "\n".join(map(str, problems_of(write(content))))
+
+
+def test_md5_sums_and_numbers_are_names(write):
+    names = ["1e5f00c2d9", "4479944", "12345"]
+    assert set(read(write("taxon,S1,S2\n" + "".join(f"{name},1,2\n" for name in names)))["S1"]["taxon"]) == set(names)
+
+
+def test_a_byte_order_mark_before_json_changes_nothing(write):
+    assert read(write(b"\xef\xbb\xbf" + biom_table().to_json("test").encode()))["S1"]["value"].to_list() == [30, 10]
+
+
+def test_a_lineage_that_hdf5_holds_as_one_text_is_taken(write):
+    content = io.BytesIO(biom_2())
+    with h5py.File(content, "r+") as file:
+        del file["observation/metadata/taxonomy"]
+        file["observation/metadata/taxonomy"] = np.array([lineage.encode() for lineage in LINEAGES])
+    assert read(write(content.getvalue()))["S1"]["lineage"].to_list() == [LINEAGES[1], LINEAGES[0]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(at=st.integers(8, 30_000), byte=st.integers(0, 255), cut=st.booleans())
+def test_a_damaged_hdf5_file_is_read_or_refused_and_nothing_else(tmp_path_factory, at, byte, cut):
+    content = bytearray(biom_2())
+    place = 8 + at % (len(content) - 8)
+    if cut:
+        del content[place:]
+    else:
+        content[place] = byte
+    path = tmp_path_factory.mktemp("damaged") / "taxa.biom"
+    path.write_bytes(bytes(content))
+    with suppress(InputError):
+        assert set(read(path)) == {"S1", "S2"}
+
+
+@pytest.mark.parametrize("side", ["sample", "observation"])
+@pytest.mark.parametrize(
+    ("part", "at", "value"),
+    [("indices", 0, 99), ("indices", 0, -1), ("indptr", 1, 77), ("indptr", 1, -5), ("indptr", -1, 2**31 - 1)],
+)
+def test_places_outside_of_the_table_are_refused_and_do_not_end_the_process(write, side, part, at, value):
+    """The library would read beyond its memory."""
+    content = io.BytesIO(biom_2())
+    with h5py.File(content, "r+") as file:
+        places = file[f"{side}/matrix/{part}"][()]
+        places[at] = value
+        file[f"{side}/matrix/{part}"][...] = places
+    assert problems_of(write(content.getvalue()))[0].found == "a damaged BIOM file"
+
+
+def test_an_hdf5_file_that_would_fill_the_memory_is_refused(write):
+    content = io.BytesIO(biom_2())
+    with h5py.File(content, "r+") as file:
+        for name in ("data", "indices"):
+            del file[f"sample/matrix/{name}"]
+            file.create_dataset(f"sample/matrix/{name}", shape=(10**12,), dtype="f8", chunks=(1000,))
+    assert problems_of(write(content.getvalue()))[0].found == "a damaged BIOM file"

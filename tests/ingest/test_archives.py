@@ -96,3 +96,22 @@ def test_a_taxonomy_may_be_an_artifact(tmp_path):
     path.write_bytes(archive([("u1/data/feature-table.biom", TAXA)]))
     with pytest.raises(InputError, match="of the type FeatureTable"):
         read_taxonomy(path, label="taxonomy.qza")
+
+
+def test_a_composition_with_one_added_to_its_counts_is_refused(tmp_path):
+    content = archive([("u1/data/feature-table.biom", TAXA)], "FeatureTable[Composition]")
+    assert "a QIIME 2 artifact of the type FeatureTable[Composition]" in told(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "metadata", [b"type: {1: 2}", b"type: 2020-99-99", b"type: \xff", b"[" * 9_000, b"", b"type: 'a{b}'"]
+)
+def test_an_artifact_that_tells_no_type_is_refused(tmp_path, metadata):
+    content = archive([("u1/metadata.yaml", metadata), ("u1/data/feature-table.biom", TAXA)], None)
+    assert "a metadata.yaml that tells no type" in told(tmp_path, content)
+
+
+def test_a_member_behind_a_password_is_refused(tmp_path):
+    content = bytearray(archive([("u1/data/feature-table.biom", TAXA)]))
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
+    assert "a member locked by a password" in told(tmp_path, bytes(content))

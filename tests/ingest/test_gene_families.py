@@ -30,8 +30,13 @@ def test_rows_by_organism_and_what_was_not_placed_are_no_families(tmp_path):
     piece = read(tmp_path, HUMANN, ("S1", "S2"))["S1"]
     assert piece["family"].to_list() == ["K00001", "K00128", "K07249"]
     assert piece["value"].to_list() == pytest.approx([200 / 300 * 1e6, 90 / 300 * 1e6, 10 / 300 * 1e6])
-    # 100 of 100 + 300 was mapped to nothing
-    assert piece.attrs["passport"] == {"scale": "cpm", "kind": "ko", "families": 3, "unmapped": 0.25}
+    # 100 of 900: the 500 of UNGROUPED were mapped, to families without an orthologue
+    assert piece.attrs["passport"] == {
+        "scale": "cpm",
+        "kind": "ko",
+        "families": 3,
+        "unmapped": pytest.approx(100 / 900),
+    }
 
 
 def test_the_unit_of_the_file_plays_no_part(tmp_path):
@@ -89,3 +94,28 @@ def test_the_step_writes_one_piece_a_sample(tmp_path):
     inputs = {"matrix": write(tmp_path, HUMANN)}
     assert split_gene_families(inputs, tmp_path, label="x", sample_ids=["S1", "S2"])["kind"] == "ko"
     assert read_table(tmp_path / "S2.parquet")["value"].sum() == pytest.approx(1e6)
+
+
+def test_what_humann_4_could_not_map_is_no_family(tmp_path):
+    """Its reads are in another unit than its families, so that they make no share."""
+    piece = read(tmp_path, "# Gene Family HUMAnN v4\tS1_Abundance-RPKs\nREADS_UNMAPPED\t10\nK00001\t5\nUNGROUPED\t9\n")[
+        "S1"
+    ]
+    assert piece["family"].to_list() == ["K00001"]
+    assert piece.attrs["passport"]["unmapped"] is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("K00001\t5\nko:K00001\t4\n", "families.tsv:3: 'K00001' a second time"),
+        ("1.1.1.1\t5\nEC:1.1.1.1\t4\n", "families.tsv:3: '1.1.1.1' a second time"),
+        ("\t5\nK00001\t4\n", "families.tsv:2: a gene family without a name"),
+        ("K00001\t" + "9" * 400 + "\n", "families.tsv:2:S1: '999"),
+        ("K00001\t1e400\n", "families.tsv:2:S1: 'inf'"),
+    ],
+)
+def test_one_family_written_in_two_ways_and_numbers_beyond_all_bounds_are_told(tmp_path, rows, said):
+    with pytest.raises(InputError) as error:
+        read(tmp_path, "# Gene Family\tS1\n" + rows)
+    assert said in str(error.value)

@@ -83,3 +83,43 @@ def test_the_hosts_reads_are_no_taxon_of_brackens_table(tmp_path):
 )
 def test_what_cannot_be_read_is_told(tmp_path, text, samples, told):
     assert told in "\n".join(map(str, problems_of(tmp_path, text, samples)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("  5.00", "  5", 1),
+    ],
+)
+def test_a_byte_order_mark_line_ends_and_whole_percentages_change_nothing(tmp_path, change):
+    assert read(tmp_path, change(REPORT))["S1"].equals(read(tmp_path, REPORT)["S1"])
+
+
+def test_domain_and_kingdom_are_both_told_and_the_domain_counts(tmp_path):
+    """NCBI since 2024: Bacteria, Bacillati, Bacillota."""
+    text = REPORT.replace("      Bacillota", "        Bacillota").replace("        Blautia", "          Blautia")
+    text = text.replace("    Bacteria\n", "    Bacteria\n 84.00\t8400\t0\tK\t1783272\t      Bacillati\n")
+    assert read(tmp_path, text)["S1"]["lineage"].iloc[0].startswith("k__Bacteria;p__Bacillota;")
+
+
+def test_names_that_bear_their_rank_bear_it_once(tmp_path):
+    """Databases of Kraken made of GTDB."""
+    text = REPORT.replace("Blautia obeum\n", "s__Blautia_A obeum\n").replace(
+        "        Blautia\n", "        g__Blautia_A\n"
+    )
+    piece = read(tmp_path, text)["S1"]
+    assert piece["taxon"].to_list() == ["Blautia wexlerae", "Blautia_A obeum"]
+    assert piece["lineage"].iloc[1] == "k__Bacteria;p__Bacillota;g__Blautia_A;s__Blautia_A obeum"
+
+
+@pytest.mark.parametrize("reads", ["9" * 400, "9" * 5_000, "4²", "-5000", "5e3", ""])
+def test_what_is_no_number_of_reads_is_told_with_its_line(tmp_path, reads):
+    (problem,) = problems_of(tmp_path, REPORT.replace("\t5000\t", f"\t{reads}\t"))
+    assert (problem.row, problem.found) == (7, "a line of 6 cells that is no row of a report")
+
+
+def test_a_clade_with_fewer_reads_than_are_in_it_is_told(tmp_path):
+    (problem,) = problems_of(tmp_path, REPORT.replace("\t5000\t", "\t50000\t"))
+    assert (problem.row, problem.found) == (6, "8,400 reads of Blautia, and 53,000 in it")

@@ -1,3 +1,4 @@
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -73,6 +74,14 @@ def test_some_names_are_told_where_none_is_near(results):
 def test_a_part_of_a_name_leads_to_the_names_that_hold_it(results):
     with pytest.raises(ResultsError, match=r"no feature 'cd8'\. Did you mean clr_CD8_TEM\?"):
         plot.paired(results, "cd8")
+
+
+def test_cells_are_drawn_by_type_or_by_cluster(results, monkeypatch):
+    rows = [(f"c{n}", "P01-pre", n, -n, str(n % 2), "B cell") for n in range(6)]
+    cells = pd.DataFrame(rows, columns=["cell", "sample_id", "x", "y", "cluster", "cell_type"])
+    monkeypatch.setitem(vars(results), "embedding", cells.assign(compartment="blood"))
+    assert [trace.name for trace in plot.cells(results).data] == ["B cell (6)"]
+    assert [trace.name for trace in plot.cells(results, by="cluster").data] == ["cluster 0 (3)", "cluster 1 (3)"]
 
 
 def test_only_figures_are_offered():

@@ -30,19 +30,19 @@ def test_the_first_four_hold_one_responder_and_three_others(seed):
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10_000))
-def test_two_patients_miss_a_sample_and_one_library_fails(seed):
+def test_two_patients_miss_samples_and_one_library_fails(seed):
     design = design_trial(seed=seed)
     missing = [(p.patient_id, s.part, s.timepoint) for p in design.patients for s in p.samples if s.missing]
     poor = [(p.patient_id, s.part) for p in design.patients for s in p.samples if s.poor]
-    assert sorted(part for _, part, _ in missing) == ["stool", "tumour"]
+    assert sorted(part for _, part, _ in missing) == ["genes", "stool", "tumour"]
     assert {timepoint for _, _, timepoint in missing} == {"post"}
     assert [part for _, part in poor] == ["tumour"]
-    assert len({patient for patient, *_ in [*missing, *poor]}) == 3
+    assert len({patient for patient, *_ in [*missing, *poor]}) == 3  # stool and its gene families are of one
 
 
 def test_a_single_patient_has_every_sample():
     (patient,) = design_trial(patients=1).patients
-    assert len(patient.samples) == 14  # seven parts, two timepoints
+    assert len(patient.samples) == 16  # eight parts, two timepoints
     assert not any(sample.missing or sample.poor for sample in patient.samples)
 
 

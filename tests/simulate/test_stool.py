@@ -13,7 +13,17 @@ from skbio import TreeNode
 from rabiomarkers.knowledge import load_taxa
 from rabiomarkers.schema import config_path
 from rabiomarkers.simulate.design import design_trial
-from rabiomarkers.simulate.stool import DEPTHS, lineages, newick, stool_counts, stool_model
+from rabiomarkers.simulate.stool import (
+    BLANK_DEPTHS,
+    DEPTHS,
+    all_species,
+    blank_counts,
+    lineages,
+    newick,
+    reagent_table,
+    stool_counts,
+    stool_model,
+)
 
 PLANTED = {"Bacillus cereus", "Candidatus Arthromitus sp SFB human", "Lactobacillus intestinalis"}
 
@@ -44,7 +54,7 @@ def test_lineages_have_seven_ranks_and_end_in_the_taxon():
 
 def test_the_tree_is_rooted_and_its_tips_are_the_taxa(tree):
     assert len(tree.children) == 2
-    assert {tip.name for tip in tree.tips()} == set(stool_model().taxa)
+    assert {tip.name for tip in tree.tips()} == set(all_species()["species"])
     assert all(node.length > 0 for node in tree.traverse(include_self=False))
     assert all(len(node.children) != 1 for node in tree.traverse())
 
@@ -70,7 +80,8 @@ def test_people_resemble_themselves():
 
 
 def log_change(design) -> list[float]:
-    counts, model = stool_counts(design), stool_model()
+    model = stool_model()
+    counts = stool_counts(design).loc[model.taxa]
     balance = np.log((counts[model.shifted].sum() + 0.5) / (counts[~model.shifted].sum() + 0.5))
     pairs = [patient.of("stool") for patient in design.patients]
     return [balance[post.sample_id] - balance[pre.sample_id] for pre, post in pairs if not post.missing]
@@ -86,8 +97,8 @@ def test_planted_taxa_rise_in_everybody(effect, expected):
 @given(st.integers(0, 100_000))
 def test_depth_is_realistic_and_rows_are_all_taxa(seed):
     counts = stool_counts(design_trial(patients=4, seed=seed))
-    assert counts.sum().between(*DEPTHS).all()
-    assert counts.index.tolist() == sorted(stool_model().taxa)
+    assert counts.loc[stool_model().taxa].sum().between(*DEPTHS).all()
+    assert counts.index.tolist() == sorted(all_species()["species"])
     assert (counts >= 0).all(axis=None)
 
 
@@ -95,3 +106,20 @@ def test_counts_of_a_patient_depend_on_nobody_else():
     design = design_trial(patients=6)
     alone = stool_counts(design, patients=design.patients[4:5])
     pd.testing.assert_frame_equal(alone, stool_counts(design)[alone.columns.tolist()])
+
+
+def test_reagents_bring_little_to_stools_and_nearly_all_of_the_blanks():
+    design = design_trial(patients=20)
+    counts, blanks, reagents = stool_counts(design), blank_counts(design), reagent_table()["species"]
+    assert not set(reagents) & set(stool_model().taxa)
+    brought = counts.loc[reagents]
+    assert 0.08 < (brought > 0).to_numpy().mean() < 0.22  # planted: 0.15 of the stools hold a given one
+    assert (brought.sum() / counts.sum()).max() < 0.005
+    assert (blanks.loc[reagents].sum() / blanks.sum()).min() > 0.9
+    assert blanks.columns.tolist() == [f"batch-{batch}-blank-{number}" for batch in range(1, 5) for number in (1, 2)]
+    assert blanks.loc[reagents].sum().between(*BLANK_DEPTHS).all()
+
+
+def test_more_patients_bring_blanks_of_their_own_and_change_none():
+    few, many = blank_counts(design_trial(patients=5)), blank_counts(design_trial(patients=10))
+    pd.testing.assert_frame_equal(few, many[few.columns.tolist()])

@@ -67,13 +67,16 @@ def test_every_sample_of_the_sheet_is_in_its_file(study, sheet):
             assert set(pd.read_csv(study / path, sep="\t")["sample_id"]) == set(rows["sample_id"])
         elif assay == "flow":
             assert flowio.FlowData(study / path).event_count == EVENTS_PER_CELL * CELLS
+        elif assay == "gene_families":
+            columns = pd.read_csv(study / path, sep="\t", index_col=0).columns
+            assert set(columns) == set(rows["sample_id"] + "_Abundance-RPKs")
         else:
             assert set(pd.read_csv(study / path, index_col=0).columns) == set(rows["sample_id"])
 
 
 def test_the_sheet_lacks_exactly_what_is_missing(sheet, truth):
-    assert len(sheet) == 10 * 2 * 7 - 2
-    assert len(truth["missing"]) == 2
+    assert len(sheet) == 10 * 2 * 8 - 3
+    assert len(truth["missing"]) == 3  # a stool is missing with its gene families
     assert not set(truth["missing"]) & set(sheet["sample_id"])
     assert set(truth["failed_qc"]) < set(sheet["sample_id"])
 
@@ -95,6 +98,12 @@ def test_the_plan_of_the_study_is_that_of_the_truth(study, truth):
     settings = yaml.safe_load((study / "study.yaml").read_text())
     for tier, features in settings["plan"].items():
         assert features == [row["feature"] for row in truth["expected"] if row["tier"] == tier]
+
+
+def test_the_taxa_of_the_reagents_are_what_the_blanks_hold(study, truth):
+    settings = yaml.safe_load((study / "study.yaml").read_text())
+    blanks = pd.read_csv(study / settings["stool"]["blanks"], index_col="taxon")
+    assert set(truth["reagent_taxa"]) == set(blanks.index[(blanks > 0).all(axis="columns")])
 
 
 def test_true_fractions_are_those_of_the_cells(study, truth):
@@ -120,11 +129,14 @@ def test_an_eleventh_patient_changes_no_file_of_the_first_ten(study, tmp_path):
     ten, eleven = digests(study), digests(tmp_path / "eleven")
     changed = {name for name in ten if eleven[name] != ten[name]}
     tables = {f"{name}.csv" for name in ("samples", "patients", "lesions", "visits", "followup", "adverse_events")}
-    assert changed == {*tables, "truth.json", "truth_cells.parquet"}
+    assert changed == {*tables, "truth.json", "truth_cells.parquet", "stool/blanks.csv"}
+    before, after = (
+        pd.read_csv(folder / "stool/blanks.csv", index_col="taxon") for folder in (study, tmp_path / "eleven")
+    )
+    pd.testing.assert_frame_equal(after[before.columns.tolist()], before)
     for name in tables:
-        before = (study / name).read_text()
-        assert (tmp_path / "eleven" / name).read_text().startswith(before)
-    added = {"tumour/counts_batch-3.csv.gz", "stool/counts_batch-3.csv"}
+        assert (tmp_path / "eleven" / name).read_text().startswith((study / name).read_text())
+    added = {"tumour/counts_batch-3.csv.gz", "stool/counts_batch-3.csv", "stool/gene_families_batch-3.tsv"}
     added |= {"blood/cbc_batch-3.csv", "blood/proteins_batch-3.csv", "blood/tcr_batch-3.tsv"}
     added |= {f"blood/P011-{time}-{part}" for time in ("pre", "post") for part in ("pbmc.h5ad", "flow.fcs")}
     assert set(eleven) - set(ten) == added
@@ -139,12 +151,12 @@ def test_without_an_effect_the_folder_looks_the_same_and_the_truth_expects_nothi
     assert {row["direction"] for row in truth["expected"]} == {"none"}
 
 
-@pytest.mark.parametrize(("patients", "samples"), [(1, 14), (2, None), (4, None), (25, 348)])
+@pytest.mark.parametrize(("patients", "samples"), [(1, 16), (2, None), (4, None), (25, 397)])
 def test_any_number_of_patients_is_simulated(tmp_path, patients, samples):
     truth = simulate_study(tmp_path / "study", patients=patients, cells=50)
     sheet = pd.read_csv(tmp_path / "study" / "samples.csv")
     assert sheet["patient_id"].nunique() == patients
-    assert len(sheet) == 14 * patients - len(truth.as_json()["missing"])
+    assert len(sheet) == 16 * patients - len(truth.as_json()["missing"])
     assert samples in (None, len(sheet))
 
 

@@ -306,6 +306,18 @@ def test_groups_without_any_spread_have_a_p_but_no_pseudo_f():
     assert "infinite" in told.note
 
 
+def test_distances_of_no_space_that_leave_less_than_nothing_have_no_pseudo_f():
+    # four samples on a ring: sides 1, diagonals 2. By hand: total 12 / 4 = 3; what patients and times leave is
+    # (four sides squared - two diagonals squared) / 4 = (4 - 8) / 4 = -1
+    table = np.array([[0.0, 1, 1, 2], [1, 0, 2, 1], [1, 2, 0, 1], [2, 1, 1, 0]])
+    time = time_effect(table, ["A", "A", "B", "B"], ["pre", "post", "pre", "post"])
+    assert time.sum_of_squares == pytest.approx(2.0)
+    assert "the pseudo-F is not defined" in time.note
+    assert math.isnan(time.pseudo_f)
+    assert math.isnan(time.p_value)
+    assert time.test == "not tested"
+
+
 def test_a_term_that_no_permutation_moves_or_that_adds_nothing_says_so():
     table, patients, times = paired_communities(3, 4)
     patient, time, again = permanova(table, {"patient": patients, "time": times, "again": times}, strata=patients).terms

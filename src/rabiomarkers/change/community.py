@@ -1,7 +1,7 @@
 """Whole communities: whether they moved, whether responders have others, and whether theirs moved otherwise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ NAMES = dict(zip(COMMUNITY_QUESTIONS, (PSEUDO_F, PSEUDO_F, PSEUDO_F, MEAN_CHANGE
 NO_RESPONSE_KNOWN = "no response is known"
 NO_RESPONDER = "no responder among the patients"
 ALL_RESPONDED = "every patient responded"
+NOT_COMPARED = (
+    "no two stools were compared"  # too few, or no distance that was asked could be taken: said beside the distances
+)
 NO_METRIC = "any metric"  # what is said of no distance is true of each
 
 
@@ -37,6 +40,7 @@ class _Pairs:
     patients: tuple[str, ...]
     table: Matrix
     single: int  # patients with one of the two samples
+    compared: bool  # whether there is any distance at all
 
     @property
     def who(self) -> list[str]:
@@ -50,7 +54,7 @@ class _Pairs:
         """The pairs of some of the patients."""
         places = np.flatnonzero(list(chosen) * 2)
         kept = tuple(patient for patient, keep in zip(self.patients, chosen, strict=True) if keep)
-        return _Pairs(patients=kept, table=self.table[np.ix_(places, places)], single=self.single)
+        return replace(self, patients=kept, table=self.table[np.ix_(places, places)])
 
 
 def community_table(
@@ -136,7 +140,7 @@ def _pairs(distances: pd.DataFrame, contrast: Sequence[str]) -> _Pairs:
     table = np.full((2 * len(patients),) * 2, np.nan)
     table[rows, columns] = table[columns, rows] = distances["distance"].to_numpy(dtype=np.float64)[used]
     np.fill_diagonal(table, 0.0)
-    return _Pairs(patients=patients, table=table, single=len(seen[0] ^ seen[1]))
+    return _Pairs(patients=patients, table=table, single=len(seen[0] ^ seen[1]), compared=bool(there))
 
 
 # ---- the questions ---------------------------------------------------------------------------------------------------
@@ -178,7 +182,7 @@ def _own_pairs(pairs: _Pairs, seed: int) -> dict[str, Any]:
 def _cannot(pairs: _Pairs) -> dict[str, Any]:
     """The reason why nothing can be tested; empty where it can."""
     if len(pairs.patients) < 2:
-        return {"note": ONE_PAIR if pairs.patients else NO_PAIR}
+        return {"note": ONE_PAIR if pairs.patients else NO_PAIR if pairs.compared else NOT_COMPARED}
     return {} if pairs.table.any() else {"note": NO_SPREAD}
 
 

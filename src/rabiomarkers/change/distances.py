@@ -157,7 +157,8 @@ def distance_step(
 ) -> Info:
     """Write `distances.parquet`, `ordination.parquet` and `distances.json` from the stool pieces and the sample sheet.
 
-    The facts in `distances.json` are those of the first metric that can be taken; `metrics` there holds those of each.
+    The facts in `distances.json` are those of the first metric that can be taken; `metrics` there holds those of each. With them
+    stands `n_samples`, how many stools were compared: none where no metric can be taken.
 
     Parameters
     ----------
@@ -200,17 +201,20 @@ def distance_step(
         ordination = principal_coordinates(found, samples, metric=name)
         tables.append(distance_table(found, samples, metric=name))
         axes.append(ordination.axes)
-        told.append(_told(facts, ordination, name, notes))
+        told.append(_told(facts, ordination, name, notes, compared=len(samples)))
     write_table(pd.concat(tables[1:] or tables, ignore_index=True), out / "distances.parquet")
     write_table(pd.concat(axes[1:] or axes, ignore_index=True), out / "ordination.parquet")
-    main = told[0] if told else _told(_facts(metrics[0], note=""), NO_PLANE, metrics[0], notes)
+    main = told[0] if told else _told(_facts(metrics[0], note=""), NO_PLANE, metrics[0], notes, compared=0)
     write_json(main | {"metrics": told}, out / "distances.json")
     return {"samples": len(samples), "pairs": main["n_within"]}
 
 
-def _told(facts: DistanceFacts, ordination: Ordination, metric: str, notes: Sequence[str]) -> dict[str, Any]:
+def _told(
+    facts: DistanceFacts, ordination: Ordination, metric: str, notes: Sequence[str], *, compared: int
+) -> dict[str, Any]:
     note = "; ".join(part for part in (facts.note, *notes) if part)
-    return asdict(facts) | {"name": metric, "variance_explained": list(ordination.variance_explained), "note": note}
+    shares = list(ordination.variance_explained)
+    return asdict(facts) | {"name": metric, "n_samples": compared, "variance_explained": shares, "note": note}
 
 
 def _shared_timepoints(wide: pd.DataFrame) -> list[str]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from rabiomarkers.stats.taxa_databases import database_of
+
 PIECE = "piece:"
 
 _NOTHING = 1e-12  # what the shares of a sample without any taxon may still sum to
@@ -54,9 +56,9 @@ def one_a_timepoint(samples: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def _kind(piece: pd.DataFrame) -> tuple[str, str]:
-    """Scale and database; how a database's name is spaced or capitalised makes no other one."""
+    """Scale and database; how a database's name is written makes no other one."""
     scale, database = _passport(piece)
-    return scale, " ".join(database.split()).casefold()
+    return scale, database_of(database)
 
 
 def _words(piece: pd.DataFrame) -> str:

@@ -87,7 +87,7 @@ def misplaced(sides: Sides, others: Sequence[Sides] = (), *, paired: bool = True
     return Misplaced(swaps=swaps | crossed, crossed=frozenset(crossed), alone=alone)
 
 
-def likeness(distances: Matrix, *, own: NDArray[np.bool_]) -> Matrix:
+def likeness(distances: Matrix, *, own: NDArray[np.bool_], unit: float | None = None) -> Matrix:
     """How near two samples are beyond what each is to strangers, in robust SDs of unrelated pairs (0: as strangers).
 
     Parameters
@@ -96,16 +96,30 @@ def likeness(distances: Matrix, *, own: NDArray[np.bool_]) -> Matrix:
         Rows x columns, at least two strangers in each.
     own
         Which of them are of one patient (or one sample) and say nothing of strangers.
+    unit
+        The SD, if it is to be that of another part of the distances (`stranger_spread`).
     """
-    strangers = np.where(own, np.nan, distances)
-    rows, columns = np.nanmedian(strangers, axis=1, keepdims=True), np.nanmedian(strangers, axis=0, keepdims=True)
-    beyond = rows + columns - distances
+    beyond, centre = _beyond_strangers(distances, own)
+    spread = stranger_spread(distances, own=own) if unit is None else unit
+    return (beyond - centre) / spread if spread > 1e-9 * abs(centre) else np.zeros_like(distances)
+
+
+def stranger_spread(distances: Matrix, *, own: NDArray[np.bool_]) -> float:
+    """Robust SD of how near unrelated samples are beyond what each is to strangers, in units of the distance."""
+    beyond, centre = _beyond_strangers(distances, own)
     unrelated = beyond[~own]
-    centre = float(np.median(unrelated))
     spread = 1.4826 * float(np.median(np.abs(unrelated - centre)))
     if spread <= 1e-9 * max(abs(centre), 1e-300):  # most strangers have nothing in common: all equally far
         spread = float(np.std(unrelated))
-    return (beyond - centre) / spread if spread > 1e-9 * abs(centre) else np.zeros_like(distances)
+    return spread
+
+
+def _beyond_strangers(distances: Matrix, own: NDArray[np.bool_]) -> tuple[Matrix, float]:
+    """How much nearer two samples are than each is to strangers, and the median of that of unrelated ones."""
+    strangers = np.where(own, np.nan, distances)
+    rows, columns = np.nanmedian(strangers, axis=1, keepdims=True), np.nanmedian(strangers, axis=0, keepdims=True)
+    beyond = rows + columns - distances
+    return beyond, float(np.median(beyond[~own]))
 
 
 def _earlier(sides: Sides) -> Matrix:
@@ -121,9 +135,13 @@ def _across(sides: Sides) -> Matrix:
 
 
 def _agreed(sides: Sides, others: Sequence[Sides], part: Callable[[Sides], Matrix]) -> Matrix:
-    """Likeness of one part of the distances; at most 0 where another distance is that of strangers."""
+    """Likeness of one part of the distances, all parts in one unit; at most 0 where another distance is that of strangers.
+
+    Of four patients the stools of one timepoint make six pairs, whose spread is by chance as good as none.
+    """
     own = np.eye(*part(sides).shape, dtype=np.bool_)
-    told = likeness(part(sides), own=own)
+    unit = stranger_spread(sides.across, own=np.eye(*sides.across.shape, dtype=np.bool_))
+    told = likeness(part(sides), own=own, unit=unit)
     for other in others:
         table = part(other)
         told = np.where(table < np.median(table[~own]), told, np.minimum(told, 0.0))

@@ -162,7 +162,7 @@ def taxa_step(
     scale: Scale = "counts" if used and next(iter(used.values())).attrs["passport"]["scale"] == "counts" else "relative"
     table = taxa_table(
         abundances.loc[samples["sample_id"]],
-        lineages[~lineages.index.duplicated()],
+        _first_known(lineages),
         samples,
         contrast=contrast,
         ranks=ranks,
@@ -288,3 +288,9 @@ def _verdicts(told: pd.DataFrame, engine: "np.typing.NDArray[np.object_]") -> li
 
 def _joined(*parts: object) -> str | None:
     return "; ".join(str(part) for part in parts if part) or None
+
+
+def _first_known(lineages: "pd.Series[str]") -> "pd.Series[str]":
+    """One lineage by taxon; a sample that tells none hides no other's."""
+    known = lineages[lineages.fillna("") != ""]
+    return known[~known.index.duplicated()]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import gammaln, xlog1py, xlogy
 
 from rabiomarkers.errors import AbundanceError, ScaleError
 from rabiomarkers.stats.trees import covering
@@ -42,6 +42,8 @@ OF_SHARES = ("observed_taxa", "shannon", "simpson", "inverse_simpson", "pielou")
 """What relative abundances give: the rest counts taxa that were seen once or twice, or needs a depth."""
 
 DRAWN = ("inverse_simpson", "pielou", "chao1", "ace", "fisher_alpha")
+_FEW = 32.0  # up to here factorials are small enough for gammaln; beyond, four terms of Stirling's series are exact
+_NONE = 1e-300  # no mean is smaller but 0, of a cell that holds nothing
 _TAIL = 12.0  # standard deviations of a draw; beyond them lies less than double precision can tell
 
 
@@ -76,7 +78,7 @@ def diversity(
     ScaleError
         The values are not counts.
     AbundanceError
-        A value is negative or absent, or a taxon that was seen is not in the tree.
+        A value is negative or absent, a taxon stands in the sample twice, or one that was seen is not in the tree exactly once.
 
     References
     ----------
@@ -123,7 +125,7 @@ def rarefaction_curve(counts: pd.Series, *, points: int = 20) -> pd.DataFrame:
     Raises
     ------
     AbundanceError
-        A value is negative or absent.
+        A value is negative or absent, or a taxon stands in the sample twice.
     """
     values = checked(counts).to_numpy()
     seen = np.sort(values[values > 0].astype(np.int64))
@@ -136,7 +138,7 @@ def rarefaction_curve(counts: pd.Series, *, points: int = 20) -> pd.DataFrame:
 
 
 def checked(values: pd.Series) -> pd.Series:
-    """The values, if all are there and none is negative.
+    """The values by taxon, if all are there, none is negative and each taxon stands there once.
 
     Raises
     ------
@@ -146,24 +148,58 @@ def checked(values: pd.Series) -> pd.Series:
     bad = int((~np.isfinite(values.to_numpy(dtype=np.float64)) | (values < 0).to_numpy()).sum())
     if bad:
         raise AbundanceError(f"{bad} taxa have a negative or absent abundance.")
+    twice = sorted({str(taxon) for taxon in values.index[values.index.duplicated()]})
+    if twice:
+        raise AbundanceError(
+            f"{len(twice)} taxa stand in the sample twice, among them {', '.join(twice[:5])}; sum their rows."
+        )
     return values
 
 
 # ---- expected over all draws -----------------------------------------------------------------------------------------
 
 
-def _log_choose(whole: Values | int, part: Values | int) -> Values:
-    return np.asarray(
-        gammaln(np.add(whole, 1.0)) - gammaln(np.add(part, 1.0)) - gammaln(np.subtract(whole, part) + 1.0)
+def _log_chance(drawn: Values, of: Values, total: int, depth: int) -> Values:
+    """ln of the hypergeometric chance that a draw of `depth` of `total` reads holds so many of a taxon's.
+
+    Factorials by Stirling with what that leaves out, so that the large parts of the four cells (of the taxon or not, drawn or not)
+    are never formed: differences of log gammas of millions of reads are off in the eighth decimal.
+
+    References
+    ----------
+    Loader 2000, Fast and accurate computation of binomial probabilities
+    """
+    others, left = total - of, float(total - depth)
+    beyond = drawn - of * (depth / total)  # how many more are drawn than the mean
+    cells = (  # how many, of how many (row), of which so many are drawn or left (column), and which way `beyond` moves them
+        (drawn, of, depth, 1.0),
+        (of - drawn, of, left, -1.0),
+        (depth - drawn, others, depth, -1.0),
+        (others - depth + drawn, others, left, 1.0),
     )
+    told = sum(_beyond_stirling(held) for held in (of, others, np.array([float(depth)]), np.array([left])))
+    told = told - _beyond_stirling(np.array([float(total)]))
+    for held, row, column, way in cells:
+        mean = np.maximum(row * (column / total), _NONE)
+        told -= _beyond_stirling(held) + xlog1py(held, way * beyond / mean)
+    return np.asarray(told)
+
+
+def _beyond_stirling(number: Values) -> Values:
+    """ln(n!) - (n ln n - n): exactly 0 of 0."""
+    few = np.minimum(number, _FEW)
+    small = gammaln(few + 1.0) - xlogy(few, few) + few
+    inverse = 1.0 / np.maximum(number, _FEW)
+    series = inverse / 12.0 - inverse**3 / 360.0 + inverse**5 / 1260.0 - inverse**7 / 1680.0
+    return np.asarray(np.where(number < _FEW, small, 0.5 * np.log(2.0 * np.pi / inverse) + series))
 
 
 def _chance_seen(reads: Values | Counts, total: int, depth: int) -> Values:
     """Probability that at least one of so many reads is among `depth` drawn of `total`."""
-    rest = total - np.asarray(reads, dtype=np.float64)
-    possible = rest >= depth
-    missed = np.exp(_log_choose(np.where(possible, rest, depth), depth) - _log_choose(total, depth))
-    return np.asarray(np.where(possible, -np.expm1(np.log(np.clip(missed, 1e-300, 1.0))), 1.0))
+    own = np.asarray(reads, dtype=np.float64)
+    possible = total - own >= depth
+    missed = _log_chance(np.zeros_like(own), np.where(possible, own, 0.0), total, depth)
+    return np.asarray(np.where(possible, -np.expm1(missed), 1.0))
 
 
 def _expected(seen: Counts, depth: int) -> dict[str, float]:
@@ -197,7 +233,7 @@ def _expected_entropy(seen: Counts, total: int, depth: int) -> float:
     within = np.arange(len(taxon)) - np.repeat(np.cumsum(width) - width, width)
     drawn: Values = low[taxon] + within.astype(np.float64)
     of: Values = reads[taxon]
-    chances = np.exp(_log_choose(of, drawn) + _log_choose(total - of, depth - drawn) - _log_choose(total, depth))
+    chances = np.exp(_log_chance(drawn, of, total, depth))
     part = drawn / depth
     return float(-(chances * part * np.log(part)).sum()) + 0.0
 

@@ -14,6 +14,9 @@ BLOOM = 0.5
 LARGEST_HOST_SHARE = 0.5
 """More of the host's reads than this are told: blood in the stool, or little material."""
 
+LARGEST_UNMAPPED_SHARE = 0.2
+"""More taxa than this without a name in the other database are told: what the sample is compared by is then a part of it."""
+
 
 def stool_quality(
     table: pd.DataFrame,
@@ -39,7 +42,8 @@ def stool_quality(
     bloom
         Share of one taxon above which it is called a bloom.
     passport
-        What the reader found (if not given, ``table.attrs["passport"]``): `unclassified` and `host`, shares of all reads (0..1).
+        What the reader found (if not given, ``table.attrs["passport"]``): `unclassified` and `host`, shares of all
+        reads (0..1), and `unmapped`, share of the taxa that the study's map to another database does not know.
     sequencing
         `total_reads` and `host_reads` as the laboratory counted them; its host share comes before the profiler's.
     """
@@ -54,6 +58,7 @@ def stool_quality(
         rows.append(("largest_taxon_share", largest, "fraction", f"told above {bloom:g}", True))
     told = table.attrs.get("passport", {}) if passport is None else passport
     rows += _told("unclassified_share", told.get("unclassified"), "")
+    rows += _told("unmapped_share", told.get("unmapped"), f"told above {LARGEST_UNMAPPED_SHARE:g}")
     host = told.get("host")
     if sequencing and sequencing["total_reads"] > 0:
         host = sequencing["host_reads"] / sequencing["total_reads"]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from rabiomarkers.errors import TableError
 from rabiomarkers.files import Info, read_table, write_table
+from rabiomarkers.stats.taxa_databases import commonest_database, database_of
 from rabiomarkers.tables.samples import FEATURES, QC, SAMPLES
 
 IDENTITY = ("sample_id", "patient_id", "timepoint", "compartment", "assay")
@@ -34,7 +35,11 @@ class Joined:
 
 
 def join_features(
-    samples: pd.DataFrame, features: Mapping[Sample, pd.DataFrame], quality: Mapping[Sample, pd.DataFrame]
+    samples: pd.DataFrame,
+    features: Mapping[Sample, pd.DataFrame],
+    quality: Mapping[Sample, pd.DataFrame],
+    *,
+    databases: Mapping[Sample, str] | None = None,
 ) -> Joined:
     """Put every sample's tables together and set apart those that failed quality control.
 
@@ -46,6 +51,9 @@ def join_features(
         The sample sheet (SAMPLES).
     features, quality
         SAMPLE_FEATURES and SAMPLE_QC by sample id and assay.
+    databases
+        Which taxonomic database named the taxa of each stool. Profiles of two databases are never compared: of each assay the
+        samples of the commonest one are kept, and the others fail with that reason.
 
     Raises
     ------
@@ -63,6 +71,9 @@ def join_features(
         raise TableError(f"These samples lack features or quality: {', '.join(map(' '.join, lonely))}.")
     measures = QC.check(_stacked(quality, QC.empty()).sort_values(["sample_id", "assay", "measure"]))
     failed = failed_samples(measures)
+    failed = pd.concat([failed, other_databases(databases or {}, failed)]).sort_values(
+        list(FAILED_COLUMNS), ignore_index=True
+    )
     table = _with_unique_names(_stacked(features, FEATURES.empty()[["sample_id", "assay"]]).merge(identity))
     table = table if features else FEATURES.empty()
     passed = table.merge(failed[["sample_id", "assay"]], how="left", indicator=True)["_merge"].to_numpy() == "left_only"
@@ -92,6 +103,28 @@ def failed_samples(quality: pd.DataFrame) -> pd.DataFrame:
     reasons = beyond.assign(reason=told).sort_values(["sample_id", "assay", "measure"])
     joined = reasons.groupby(["sample_id", "assay"], sort=True)["reason"].agg("; ".join).reset_index()
     return joined[list(FAILED_COLUMNS)].astype("str")
+
+
+def other_databases(databases: Mapping[Sample, str], failed: pd.DataFrame) -> pd.DataFrame:
+    """Stools that did not fail before and are of another database than most of their assay: `sample_id, assay, reason`."""
+    out = set(zip(failed["sample_id"], failed["assay"], strict=True))
+    usable = {sample: name for sample, name in databases.items() if sample not in out}
+    rows = []
+    for assay in sorted({assay for _, assay in usable}):
+        named = {sample: name for (sample, own), name in usable.items() if own == assay}
+        kept = commonest_database(named.values())
+        keeping = sorted(name for name in named.values() if database_of(name) == kept)
+        rows += [
+            (
+                sample,
+                assay,
+                f"taxa named by another database ({name}) than those of {len(keeping)} of {len(named)} samples ({keeping[0]}): "
+                "never compared unless stool.taxa_map maps them",
+            )
+            for sample, name in sorted(named.items())
+            if database_of(name) != kept
+        ]
+    return pd.DataFrame(rows, columns=list(FAILED_COLUMNS), dtype="str")
 
 
 def _flagged(passed: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:
@@ -129,11 +162,12 @@ def join_step(inputs: Mapping[str, Path], out: Path) -> Info:
     """Join the tables of all used samples.
 
     `inputs` holds the sheet (`samples`) and for each used sample ``features:<sample_id>:<assay>`` and ``qc:<sample_id>:<assay>``,
-    and where there are further features of it ``more:<sample_id>:<assay>``; written are `features.parquet`, `qc.parquet`,
-    `failed.parquet` and `flagged.parquet`.
+    where there are further features of it ``more:<sample_id>:<assay>``, and of a stool its piece ``taxa:<sample_id>:<assay>``;
+    written are `features.parquet`, `qc.parquet`, `failed.parquet` and `flagged.parquet`.
     """
     tables: dict[str, dict[Sample, pd.DataFrame]] = {"features": {}, "qc": {}}
     further: dict[Sample, pd.DataFrame] = {}
+    databases: dict[Sample, str] = {}
     for name, path in inputs.items():
         kind, _, sample = name.partition(":")
         sample_id, _, assay = sample.rpartition(":")
@@ -141,9 +175,11 @@ def join_step(inputs: Mapping[str, Path], out: Path) -> Info:
             tables[kind][sample_id, assay] = read_table(path)
         elif kind == "more":
             further[sample_id, assay] = read_table(path)
+        elif kind == "taxa":
+            databases[sample_id, assay] = str(read_table(path).attrs["passport"].get("database", "undeclared"))
     for key, frame in further.items():
         tables["features"][key] = pd.concat([tables["features"][key], frame], ignore_index=True)
-    joined = join_features(read_table(inputs["samples"]), tables["features"], tables["qc"])
+    joined = join_features(read_table(inputs["samples"]), tables["features"], tables["qc"], databases=databases)
     write_table(joined.features, out / "features.parquet")
     write_table(joined.quality, out / "qc.parquet")
     write_table(joined.failed, out / "failed.parquet")

@@ -133,13 +133,21 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, findings: Finding
 
 
 def _type_of(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], findings: Findings) -> str | None:
-    """The semantic type in `metadata.yaml`; None where the archive has none."""
+    """The semantic type in `metadata.yaml`; None where the archive has no such file.
+
+    Raises
+    ------
+    InputError
+        It tells no type.
+    """
     found = [info for place, info in members.items() if re.fullmatch(r"[^/]+/metadata\.yaml", place)]
     if not found:
         return None
     try:
         told = yaml.safe_load(_unpacked(archive, found[0], findings)[:10_000])
-    except yaml.YAMLError:
-        return None
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date or number that is none
+        told = None
     kind = told.get("type") if isinstance(told, dict) else None
-    return kind if isinstance(kind, str) and _TYPE.match(kind) else None
+    if not isinstance(kind, str) or not _TYPE.match(kind):
+        findings.fail("a metadata.yaml that tells no type", "a QIIME 2 artifact", "export it again")
+    return kind

@@ -136,15 +136,10 @@ def open_cells(path: Path, findings: Findings) -> Iterator[CellFile]:
         if "raw" in file and "var" in file["raw"]:
             candidates.append((".raw", "raw/X", _frame(file["raw/var"])))
         matrices = tuple(
-            CellMatrix(name=name, values=_matrix(file[key]), var=genes)
+            CellMatrix(name=name, values=_matrix(file[key], name, (len(obs), len(genes)), findings), var=genes)
             for name, key, genes in candidates
             if key in file
         )
-        for matrix in matrices:
-            if tuple(matrix.values.shape) != (len(obs), len(matrix.var)):
-                found = " x ".join(map(str, matrix.values.shape))
-                expected = f"{len(obs)} cells x {len(matrix.var)} genes, as .obs and .var say"
-                findings.fail(f"{matrix.name} is {found}", expected, "copy or write the file again")
         yield CellFile(obs=obs, matrices=matrices)
 
 
@@ -157,14 +152,50 @@ def _frame(element: h5py.Group) -> pd.DataFrame:
     return found
 
 
-def _matrix(element: h5py.Group | h5py.Dataset) -> Any:
-    """A matrix whose rows can be asked for."""
+def _matrix(element: h5py.Group | h5py.Dataset, name: str, shape: tuple[int, int], findings: Findings) -> Any:
+    """A matrix whose rows can be asked for; it must have the `shape` that the cells and genes of the file make."""
     from anndata.io import read_elem, sparse_dataset
 
+    found = element if isinstance(element, h5py.Dataset) else sparse_dataset(element)
+    if tuple(found.shape) != shape:
+        expected = f"{shape[0]} cells x {shape[1]} genes, as .obs and .var say"
+        told = " x ".join(map(str, found.shape))
+        findings.fail(f"{name} is {told}", expected, "copy or write the file again")
     if isinstance(element, h5py.Dataset):
         return element
-    found = sparse_dataset(element)
-    return found if found.format == "csr" else sparse.csr_matrix(read_elem(element))
+    by_rows = found.format == "csr"
+    check_positions(element, shape if by_rows else shape[::-1], name, findings)
+    return found if by_rows else sparse.csr_matrix(read_elem(element))
+
+
+def check_positions(group: h5py.Group, shape: tuple[int, int], name: str, findings: Findings) -> None:
+    """Raise where the positions of a sparse matrix lead out of it: scipy believes them and reads beyond its memory.
+
+    Parameters
+    ----------
+    group
+        `indptr`, `indices` and `data`.
+    shape
+        How many stretches `indptr` tells apart (rows of CSR, columns of CSC), and how many positions each may have.
+
+    Raises
+    ------
+    InputError
+        `indptr` is no ascending list over all numbers, or a position is none.
+    """
+    outer, inner = shape
+    pointers, indices = np.asarray(group["indptr"][:], dtype=np.int64), group["indices"]
+    numbers = indices.shape[0]
+    right = len(pointers) == outer + 1 and pointers[0] == 0 and pointers[-1] == numbers == group["data"].shape[0]
+    right = right and bool((np.diff(pointers) >= 0).all())
+    chunks = (indices[start : start + CHUNK] for start in range(0, numbers, CHUNK))
+    if right and all(chunk.min() >= 0 and chunk.max() < inner for chunk in chunks):
+        return
+    findings.fail(
+        f"a damaged matrix {name}: its positions lead out of it",
+        "a complete sparse matrix",
+        "copy or write the file again",
+    )
 
 
 def _indexable(values: Any) -> Any:

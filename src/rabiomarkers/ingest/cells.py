@@ -15,7 +15,7 @@ from scipy import sparse
 
 from rabiomarkers.files import Info, write_cells
 from rabiomarkers.ingest.annotated import check_hdf5, gene_names
-from rabiomarkers.ingest.cell_matrices import CellFile, CellMatrix, fault_of, in_memory, open_cells
+from rabiomarkers.ingest.cell_matrices import CellFile, CellMatrix, check_positions, fault_of, in_memory, open_cells
 from rabiomarkers.ingest.findings import Findings, named
 from rabiomarkers.ingest.gene_tables import GeneNames, gene_names_of, recognise
 from rabiomarkers.ingest.matrix import check_present
@@ -150,9 +150,19 @@ def _tenx_file(path: Path, findings: Findings) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # repeated gene names are summed here
         try:
+            _check_tenx(path, findings)
             return scanpy.read_10x_h5(path)
         except DAMAGED:
             findings.fail("a damaged 10x file", "a complete 10x .h5 file", "copy or write it again")
+
+
+def _check_tenx(path: Path, findings: Findings) -> None:
+    """Raise where the positions of a matrix lead out of it; 10x keeps genes x cells by columns."""
+    with h5py.File(path) as file:
+        for name, group in file.items():
+            if isinstance(group, h5py.Group) and set(group) >= TENX_KEYS:
+                genes, cells = (int(size) for size in group["shape"][:])
+                check_positions(group, (cells, genes), name, findings)
 
 
 def _tenx_folder(path: Path, findings: Findings) -> Any:

@@ -286,7 +286,7 @@ def read_sheet(
     return Sheet(frame=texts.assign(**absent), columns=tuple(header))
 
 
-def require_sheet(path: Path, *, required: Sequence[str], findings: Findings) -> Sheet:
+def require_sheet(path: Path, *, required: Sequence[str], optional: Sequence[str] = (), findings: Findings) -> Sheet:
     """What `read_sheet` reads, where nothing can be looked at without it.
 
     Raises
@@ -294,7 +294,7 @@ def require_sheet(path: Path, *, required: Sequence[str], findings: Findings) ->
     InputError
         With all that was noted in `findings`.
     """
-    sheet = read_sheet(path, required=required, findings=findings)
+    sheet = read_sheet(path, required=required, optional=optional, findings=findings)
     if sheet is None:
         raise InputError(findings.problems)
     return sheet

@@ -1,7 +1,8 @@
 """Gathering everything that is wrong with one file, in words a lab scientist can act on."""
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from rabiomarkers.errors import InputError, Problem
@@ -34,6 +35,14 @@ class Findings:
             self.add(found, expected, remedy, row=row, column=column)
         if len(cells) > LISTED:
             self.add(f"{len(cells) - LISTED:,} more cells with the same fault", expected, remedy)
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Note what is raised within, of another file as well, and go on: all is told at once by `raise_if_any`."""
+        try:
+            yield
+        except InputError as error:
+            self.problems += error.problems
 
     def fail(self, found: str, expected: str, remedy: str, *, row: int | None = None) -> NoReturn:
         """Note a problem behind which nothing more can be looked at.

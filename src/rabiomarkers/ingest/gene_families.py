@@ -14,7 +14,7 @@ from rabiomarkers.ingest.functions import read_functions
 from rabiomarkers.ingest.matrix import check_not_negative, check_present, number_columns
 
 MILLION = 1_000_000.0
-UNPLACED = ("UNMAPPED", "UNINTEGRATED", "UNGROUPED")
+UNPLACED = ("UNMAPPED", "READS_UNMAPPED", "UNINTEGRATED", "UNGROUPED")  # of HUMAnN 3 and 4
 _SUFFIX = re.compile(r"[._ ]?(abundance[-_ ]?)?(rpks?|cpm|relab|abundance)$", re.IGNORECASE)
 _KO = re.compile(r"^(?:ko:)?(K\d{5})$", re.IGNORECASE)
 _EC = re.compile(r"^(?:ec[:\s]*)?(\d+\.(?:\d+|-)\.(?:\d+|-)\.(?:n?\d+|-))$", re.IGNORECASE)
@@ -70,7 +70,10 @@ def read_gene_families(
     summed = pd.DataFrame(rows, columns=values.columns).groupby([family for _, family in families]).sum().sort_index()
     placed = values[~unplaced].sum()
     _refuse_empty(placed, findings)
-    lost = values[names.str.upper().eq("UNMAPPED").to_numpy()].sum() if names.str.upper().eq("UNMAPPED").any() else None
+    unmapped = names.str.upper().eq("UNMAPPED").to_numpy()
+    lost = (
+        values[unmapped].sum() / values.sum() if unmapped.any() else None
+    )  # families without an orthologue were found, too
     return {
         sample: _piece(summed[sample], float(placed[sample]), None if lost is None else float(lost[sample]), kind)
         for sample in sample_ids
@@ -100,12 +103,16 @@ def _families(names: "pd.Series[str]", mapping: pd.DataFrame | None, findings: F
     for place, (line, name) in enumerate(names.items()):
         bare = name.split(": ", 1)[0].strip()
         ko, ec = _KO.match(bare), _EC.match(bare)
-        if bare in seen:
-            findings.add(f"{bare!r} a second time", "each gene family once", "sum its rows", row=_line(line))
-        seen[bare] = place
+        own = (ko or ec).group(1).upper() if (ko or ec) else bare  # type: ignore[union-attr]
+        if not own:
+            findings.add("a gene family without a name", "a name", "name it, or take it out", row=_line(line))
+            continue
+        if own in seen:
+            findings.add(f"{own!r} a second time", "each gene family once", "sum its rows", row=_line(line))
+        seen[own] = place
         if ko or ec:
             kinds.add("ko" if ko else "ec")
-            found.append((place, (ko or ec).group(1).upper()))  # type: ignore[union-attr]
+            found.append((place, own))
         elif bare in known:
             kinds.add("ko")
             found += [(place, each) for each in known[bare]]
@@ -147,6 +154,5 @@ def _piece(values: "pd.Series[float]", placed: float, unmapped: float | None, ki
     """Copies per million of all that was placed, so that depth and unit fall out."""
     numbers = np.asarray(values.to_numpy(dtype=np.float64)) * (MILLION / placed)
     piece = pd.DataFrame({"family": pd.Series(values.index, dtype="str"), "value": numbers})
-    share = None if unmapped is None else unmapped / (unmapped + placed)
-    piece.attrs["passport"] = {"scale": "cpm", "kind": kind, "families": len(piece), "unmapped": share}
+    piece.attrs["passport"] = {"scale": "cpm", "kind": kind, "families": len(piece), "unmapped": unmapped}
     return piece

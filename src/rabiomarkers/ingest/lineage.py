@@ -4,7 +4,7 @@ import io
 import re
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rabiomarkers.ingest.archives import artifact_member
-from rabiomarkers.ingest.delimited import ZIP, Delimited, delimited_of, read_bytes, read_delimited, read_text
+from rabiomarkers.ingest.delimited import ZIP, Delimited, delimited_of, read_bytes, read_delimited, text_of
 from rabiomarkers.ingest.findings import Findings, named
 
 if TYPE_CHECKING:
@@ -21,21 +21,55 @@ if TYPE_CHECKING:
 RANKS = "kpcofgst"
 RANK_TITLES = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "strain")
 LINEAGE_TITLES = ("lineage", "taxon", "taxonomy", "consensus lineage", "consensuslineage")
+TREES = ("Phylogeny[Rooted]", "Phylogeny[Unrooted]")
+
+_PREFIX = re.compile(r"(?:D_(?P<level>\d{1,2})|(?P<rank>sk|[dkpcofgst]))__(?P<name>.*)", re.DOTALL)
+_CONFIDENCE = re.compile(r"\(\d{1,3}(\.\d+)?\)$")  # of mothur
+_NO_NAME = re.compile(
+    r"(uncultured|unidentified|unclassified|unassigned|unknown|ambiguous|incertae|undefined|metagenome)([_ ].*)?"
+    r"|.*[_ ]metagenome|nan?|n/a|none|null|-|_*",
+    re.IGNORECASE,
+)
+"""What databases write where they have no name; taken for one, it would put taxa of many families together."""
+_ABOVE = ("root", "r__root", "cellular organisms")
+_EPITHET = re.compile(r"[a-z][a-z0-9/-]*")
 
 
 def lineage(parts: Iterable[object]) -> str:
-    """Names from the kingdom down as ``k__Bacteria;p__Firmicutes;...``; parts that bear their rank already keep it."""
-    written = []
-    for rank, part in zip(RANKS, parts, strict=False):
-        text = str(part).strip().replace("d__", "k__", 1)
-        if text and text.lower() not in ("nan", "none"):
-            written.append(text if re.match(r"[a-z]{1,3}__", text) else f"{rank}__{text}")
-    return ";".join(written)
+    """Names from the kingdom down as ``k__Bacteria;p__Bacillota;...``, ranks without a name left out.
+
+    A part that bears its rank keeps it (``d__``, ``sk__`` and ``D_0__`` are the kingdom's; where domain and kingdom are both told,
+    the domain counts); any other has the rank of its place. A species that is told by its epithet alone (``s__copri``) is called
+    by its genus, too: other genera have species of that name.
+    """
+    texts = [_CONFIDENCE.sub("", str(part).strip()) for part in parts]
+    while texts and texts[0].lower() in _ABOVE:
+        texts = texts[1:]
+    named: dict[str, str] = {}
+    for place, text in enumerate(texts):
+        rank, name = _ranked(text, place)
+        if rank and not _NO_NAME.fullmatch(name):
+            named.setdefault(rank, name)
+    if "g" in named and _EPITHET.fullmatch(named.get("s", "")):
+        named["s"] = f"{named['g']} {named['s']}"
+    return ";".join(f"{rank}__{named[rank]}" for rank in RANKS if rank in named)
+
+
+def _ranked(text: str, place: int) -> tuple[str, str]:
+    """The letter of a part's rank, empty below the strain, and its name."""
+    found = _PREFIX.fullmatch(text)
+    if found is None:
+        return RANKS[place : place + 1], text
+    name = found["name"].strip()
+    if found["level"] is not None:
+        level = int(found["level"])
+        return RANKS[level : level + 1], name
+    return ("k" if found["rank"] in ("d", "sk") else found["rank"]), name
 
 
 def split_lineage(text: str) -> list[str]:
-    """The parts of a lineage separated by ``;`` or ``|``."""
-    return [part.strip() for part in re.split(r"[;|]", text) if part.strip()]
+    """The parts of a lineage separated by ``;`` or ``|``; a rank without a name is an empty part."""
+    return [part.strip() for part in re.split(r"[;|]", text)]
 
 
 def read_taxonomy(path: Path, *, label: str) -> "pd.Series[str]":
@@ -68,7 +102,9 @@ def read_taxonomy(path: Path, *, label: str) -> "pd.Series[str]":
             row=table.header_line,
         )
     for line, taxon in texts.loc[texts[0].duplicated(), 0].items():
-        findings.add(f"{taxon!r} a second time", "each taxon once", "remove one", row=int(str(line)), column=titles[0])
+        findings.add(
+            f"{taxon!r} a second time", "each taxon once", "remove one", row=int(str(line)), column=table.header[0]
+        )
     findings.raise_if_any()
     if whole is not None:
         lineages = [lineage(split_lineage(text)) for text in texts[whole]]
@@ -88,21 +124,21 @@ def _opened(path: Path, label: str, findings: Findings) -> Delimited:
 
 
 def check_tree(path: Path, *, label: str, taxa: Collection[str]) -> None:
-    """Check that the Newick tree has a tip for every taxon that was counted.
+    """Check that the tree has a tip for every taxon that was counted: Newick, plain, gzipped or in a QIIME 2 artifact.
 
     Underscores in names are kept as they are, quoted or not.
 
     Raises
     ------
     InputError
-        The file is no Newick tree, lacks tips (how many, and the first of them), has one twice, or has branches without a
-        length that can be summed.
+        The file is no Newick tree or artifact of one, lacks tips (how many, and the first of them), has one twice, or has branches
+        without a length that can be summed.
     """
     from skbio import TreeNode  # takes a second to load: only where there is a tree
     from skbio.io import IOSourceError, NewickFormatError, UnrecognizedFormatError
 
     findings = Findings(label)
-    text = read_text(path, label)
+    text = _newick(path, label, findings)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the sniffer's doubts; the parser's verdict follows
@@ -110,6 +146,9 @@ def check_tree(path: Path, *, label: str, taxa: Collection[str]) -> None:
     except (NewickFormatError, UnrecognizedFormatError, IOSourceError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it breaks off"
         findings.fail(f"no complete Newick tree ({reason})", "a Newick tree ending in ';'", "export the tree again")
+    trees = _QUOTED.sub("", text).count(";")
+    if trees > 1:
+        findings.add(f"{trees:,} trees", "one tree", "keep the one that the branch lengths are to be taken of")
     _check_branches(tree, taxa, findings)
     tips = {str(tip.name) for tip in tree.tips()}
     missing = sorted(set(taxa) - tips)
@@ -121,25 +160,47 @@ def check_tree(path: Path, *, label: str, taxa: Collection[str]) -> None:
         )
 
 
+_QUOTED = re.compile(r"'[^']*'|\[[^\]]*\]")  # names in quotation marks, and comments
+
+
+def _newick(path: Path, label: str, findings: Findings) -> str:
+    """The text of the tree; of a QIIME 2 artifact the one in it."""
+    content = read_bytes(path, label)
+    if content.startswith(ZIP):
+        _, content = artifact_member(content, {"tree.nwk": "a tree"}, findings, types=TREES)
+    return text_of(content, label)
+
+
 def _check_branches(tree: "TreeNode", taxa: Collection[str], findings: Findings) -> None:
     """Raise where branch lengths cannot be summed, as Faith's diversity does: it would come out as 0 or as nonsense."""
     tips = [tip for tip in tree.tips() if str(tip.name) in set(taxa)]
-    lengths = [node.length for node in tree.preorder(include_self=False)]
+    nodes = list(tree.preorder(include_self=False))
     repeated = [name for name, times in Counter(str(tip.name) for tip in tips).items() if times > 1]
     if repeated:
         findings.add(f"tips of the same name: {named(repeated)}", "each tip once", "remove or rename them")
-    absent = [str(tip.name) for tip in tips if tip.length is None]
-    if absent:
-        findings.add(
-            f"no branch length at {len(absent):,} of {len(tips):,} tips: {named(absent)}",
-            "a tree with branch lengths",
-            "export the tree with them, or leave the tree out: without lengths there is no phylogenetic diversity",
-        )
-    wrong = [length for length in lengths if length is not None and not 0 <= length < inf]
+    _check_lengths_told(nodes, findings)
+    wrong = [node.length for node in nodes if node.length is not None and not 0 <= node.length < inf]
     if wrong:
         findings.add(
             f"{len(wrong):,} branch lengths that are negative or no number: {named(wrong)}",
             "lengths of 0 or more",
             "root and export the tree again; a small negative length of neighbour joining is set to 0",
         )
+    if nodes and all(node.length == 0 for node in nodes):
+        findings.add("branches that are all of length 0", "a tree with branch lengths", "export the tree with them")
     findings.raise_if_any()
+
+
+def _check_lengths_told(nodes: Sequence["TreeNode"], findings: Findings) -> None:
+    """Note the branches without a length; the stem that leads to a tree's only fork needs none."""
+    remedy = "export the tree with them, or leave the tree out: without lengths there is no phylogenetic diversity"
+    tips = [node for node in nodes if node.is_tip()]
+    absent = [str(tip.name) for tip in tips if tip.length is None]
+    if absent:
+        found = f"no branch length at {len(absent):,} of {len(tips):,} tips: {named(absent)}"
+        findings.add(found, "a tree with branch lengths", remedy)
+    inner = [node for node in nodes if not node.is_tip() and len(node.parent.children) > 1]
+    lacking = sum(node.length is None for node in inner)
+    if lacking:
+        found = f"no branch length above {lacking:,} of {len(inner):,} forks"
+        findings.add(found, "a tree with branch lengths", remedy)

@@ -1,5 +1,6 @@
 """Numbers out of text tables: every cell that is not a proper number is told with its line and its sample."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -17,7 +18,9 @@ def check_present(sample_ids: Collection[str], present: Collection[str], finding
     count = pd.Series(list(present), dtype=str).value_counts()
     for sample in sorted(set(sample_ids)):
         if sample not in count:
-            meant = nearest(sample, present)
+            # never the name of another sample, nor of another patient's: following the hint would swap two samples
+            free = [name for name in set(present) - set(sample_ids) if _digits(name) == _digits(sample)]
+            meant = nearest(sample, free)
             has = f"; it has {named(present)}" if len(count) else ""
             findings.add(
                 f"no {where} {sample!r}{has}",
@@ -54,8 +57,10 @@ def as_numbers(cells: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.float64]]
     """The cells as floats, NaN where one is no number."""
     if cells.dtype == bool:
         return np.full(len(cells), np.nan)
-    numbers = pd.to_numeric(cells, errors="coerce")
-    return np.asarray(numbers, dtype=np.float64)
+    try:
+        return np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+    except OverflowError:  # a whole number of hundreds of digits
+        return np.asarray(pd.to_numeric(cells.astype(str), errors="coerce"), dtype=np.float64)
 
 
 def check_not_negative(values: pd.DataFrame, findings: Findings, *, what: str) -> None:
@@ -67,6 +72,10 @@ def check_not_negative(values: pd.DataFrame, findings: Findings, *, what: str) -
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
     ]
     findings.add_cells(cells, f"{what}: zero or more", "correct the cell, or supply the table before transformation")
+
+
+def _digits(name: str) -> list[str]:
+    return [number.lstrip("0") for number in re.findall(r"\d+", name)]
 
 
 def _place(index: pd.Index, row: int, column: str, found: str) -> tuple[int | None, str, str]:

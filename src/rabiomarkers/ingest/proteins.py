@@ -113,8 +113,9 @@ def _wide(table: Delimited, sample_ids: Sequence[str], findings: Findings) -> pd
     owners = table.frame(text=[0])[0].str.strip()
     check_present(sample_ids, list(owners), findings, where="row")
     analytes = _columns(table, findings)
-    findings.raise_if_any()
     mine = owners.isin(list(sample_ids))
+    if not analytes or not mine.any():  # behind any other fault of the titles the cells are looked at, too
+        findings.raise_if_any()
     cells = table.frame(text=range(len(table.header)))[mine]
     plate_at = next((at for at, title in enumerate(table.header) if at and title.lower() in PLATES), None)
     plates = cells[plate_at].str.strip() if plate_at is not None else pd.Series("", index=cells.index)

@@ -225,6 +225,8 @@ def _check_path(line: int, row: Mapping[str, str], column: str, place: Place, fi
             row=line,
             column=column,
         )
+    elif not (found.is_file() or found.is_dir()):
+        findings.add(f"{row[column]!r} is a pipe or a device", "a file", "name a file", row=line, column=column)
     elif found.is_dir() and not folder_allowed:
         findings.add(f"{row[column]!r} is a folder", "a file", "name the file inside it", row=line, column=column)
     elif found.is_dir() and (strangers := place.strangers(found)):

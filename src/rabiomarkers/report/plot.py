@@ -16,6 +16,7 @@ from rabiomarkers.report.figures.chain import chain_lines
 from rabiomarkers.report.figures.clones import clone_panels
 from rabiomarkers.report.figures.composition import composition_forest
 from rabiomarkers.report.figures.courses import course_lines
+from rabiomarkers.report.figures.embedding import By as CellsBy
 from rabiomarkers.report.figures.embedding import cell_map
 from rabiomarkers.report.figures.enrichment import enrichment_points
 from rabiomarkers.report.figures.forest import forest as forest_figure
@@ -404,7 +405,7 @@ def clones(results: Results, *, compartment: str = "blood", locus: str = "TRB") 
     return clone_panels(moved, overlaps, title=f"T-cell clones of {compartment}, {locus}")
 
 
-def cells(results: Results, *, compartment: str = "blood") -> go.Figure | Message:
-    """Some single cells of every sample laid out for the eye, in the colours of their types."""
+def cells(results: Results, *, compartment: str = "blood", by: CellsBy = "cell_type") -> go.Figure | Message:
+    """Some single cells of every sample laid out for the eye, in the colours of their types or of their clusters (`by`)."""
     drawn = results.embedding[results.embedding["compartment"] == compartment]
-    return cell_map(drawn, title=f"Single cells of {compartment}")
+    return cell_map(drawn, title=f"Single cells of {compartment}", by=by)

@@ -141,7 +141,8 @@ def _by_metric(data: ReportData, stool: Mapping[str, Any]) -> Iterator[Block]:
             caption=f"Distance between stool samples by {plural(len(metrics), 'metric')}",
             columns=("metric", "own pairs", "median", "different patients", "median", "p (floor)"),
             rows=[_metric_row(facts) for facts in metrics],
-            note="One question asked in several ways: the first metric is the planned one, the others show what it hangs on.",
+            note="One question asked in several ways: the first that could be taken is the planned one, the others show what it "
+            "hangs on.",
         )
 
 

@@ -59,7 +59,9 @@ LOOK = (
 )
 IDENTITY = (
     "A gut community is personal but it is no genotype: under an antibiotic or another diet the own earlier stool need not be the "
-    "nearest, and that alone is no finding. A swap is named only where stools that change places fit one another's patients."
+    "nearest, and that alone is no finding. A swap is named only where stools that change places fit one another's patients. "
+    "Some stools lie far from all others, and those of few taxa near to all: rank and verdict take the usual distance of both "
+    "stools off, so that the nearest can lie farther than the own; the distances shown are those measured."
 )
 CONTAMINANTS = (
     "Held by blank controls more often than by stools (Fisher, one-sided, p without correction: a screen). A taxon that lives in "
@@ -140,9 +142,12 @@ def _sentences(data: ReportData, quality: pd.DataFrame) -> Iterator[str]:
         yield f"One taxon took over, or the patient's own reads did, in {flagged or 'none'} of {looked}."
     if len(data.contaminants):
         called = int((data.contaminants["verdict"] == CONTAMINANT).sum())
+        untold = int((data.contaminants["verdict"] == UNKNOWN).sum())
         blanks = whole(data.contaminants["blanks"].max())
         seen = f"{len(data.contaminants)} {'taxon' if len(data.contaminants) == 1 else 'taxa'}"
-        yield f"Of {seen} seen in {blanks} blank controls, {called or 'none'} came with the reagents."
+        known = f", of {untold} it cannot be told" if untold else ""
+        came = "none" if not called and not untold else called
+        yield f"Of {seen} seen in {blanks} blank controls, {came} came with the reagents{known}."
 
 
 def _swaps(identity: pd.DataFrame) -> list[tuple[str, str]]:

@@ -79,7 +79,8 @@ MICROBES = (
     "differs between cohorts, and is not known for breast cancer. Read all of this as exploratory."
 )
 DOTS = (
-    "Mean share of the stools, open before and filled after; the larger the sign, the more stools hold the taxon. Colour and "
+    "Mean share of all stools of a time, those of patients with one stool among them, so that two means are no change within "
+    "patients: open before and filled after; the larger the sign, the more stools hold the taxon. Colour and "
     "sign: what the listing rests on. Taxa that no stool's table names are in the table only: absent and unreportable look the "
     "same there."
 )

@@ -315,6 +315,9 @@ def _models(models: Sequence[Mapping[str, Any]]) -> str:
     ]
     others = [model for model in models if primary and not model.get("primary") and model.get("feature_set") != "none"]
     better = [model["name"] for model in others if str(model.get("verdict")).startswith("better than chance")]
+    untold = sum(str(model.get("verdict") or NOT_ESTIMABLE).startswith(NOT_ESTIMABLE) for model in others)
     found = f"{len(better)} better than chance ({', '.join(better)})" if better else "none better than chance"
+    if untold:
+        found = f"{untold} not estimable" + (f", {found}" if untold < len(others) else "")
     further = f" Of {plural(len(others), 'further model')} {found}." if others else ""
     return f"Prediction of response {'; '.join(said)}.{further}"

@@ -189,6 +189,8 @@ class StoolSettings(Settings):
     """Reads of each stool: sample_id, total_reads, host_reads."""
     functions: Folder | None = None
     """Which KEGG orthologue each gene family of the study's own is: gene_family, ko."""
+    taxa_map: Folder | None = None
+    """Which taxon of another database each taxon is: database, taxon, mapped_database, mapped_taxon, mapped_lineage."""
 
 
 NAMED_FILES: Mapping[str, str] = {
@@ -203,5 +205,6 @@ NAMED_FILES: Mapping[str, str] = {
     "blanks": "stool",
     "sequencing": "stool",
     "functions": "stool",
+    "taxa_map": "stool",
 }
 """The keys that name a file of the study, and the part of the settings where they stand."""

@@ -14,10 +14,10 @@ from rabiomarkers.errors import RabiomarkersError
 
 type Effect = Literal["planted", "none"]
 type Response = Literal["CR", "PR", "SD", "PD"]
-type Part = Literal["tumour", "pbmc", "cbc", "stool", "flow", "tcr", "proteins"]
+type Part = Literal["tumour", "pbmc", "cbc", "stool", "genes", "flow", "tcr", "proteins"]
 
 TIMEPOINTS = {"pre": 0, "post": 42}
-PARTS: tuple[Part, ...] = ("tumour", "pbmc", "cbc", "stool", "flow", "tcr", "proteins")
+PARTS: tuple[Part, ...] = ("tumour", "pbmc", "cbc", "stool", "genes", "flow", "tcr", "proteins")
 BATCH_SIZE = 5
 
 # In every ten patients: 30 % respond, as the trial hopes for.
@@ -27,7 +27,7 @@ _BLOCK = len(_RESPONDERS) + len(_OTHERS)
 
 _STREAMS = (
     *("shared", "response", "clinical", "sampling", "tumour", "pbmc", "cbc", "stool", "cells", "sex"),
-    *("flow", "tcr", "proteins"),
+    *("flow", "tcr", "proteins", "genes", "reagents", "blanks"),
 )
 _EVERYBODY = 0  # the "patient" of what all share: gene means, cell types, species
 
@@ -131,12 +131,13 @@ def _block(seed: int, block: int) -> list[Response]:
 def _trouble(responses: list[Response]) -> dict[tuple[int, Part, str], str]:
     """What goes wrong, by patient, part and timepoint; of non-responders only, who in real trials are harder to biopsy again."""
     unlucky = [index for index, best in enumerate(responses[:_BLOCK], start=1) if best in ("SD", "PD") and index > 1]
-    events: tuple[tuple[Part, str, str], ...] = (
-        ("stool", "post", "missing"),
-        ("tumour", "post", "missing"),
-        ("tumour", "pre", "poor"),
+    events: tuple[tuple[tuple[Part, ...], str, str], ...] = (
+        (("stool", "genes"), "post", "missing"),
+        (("tumour",), "post", "missing"),
+        (("tumour",), "pre", "poor"),
     )
-    return {(index, part, timepoint): what for index, (part, timepoint, what) in zip(unlucky, events, strict=False)}
+    happened = zip(unlucky, events, strict=False)
+    return {(index, part, timepoint): what for index, (parts, timepoint, what) in happened for part in parts}
 
 
 def _patient(seed: int, index: int, best: Response, trouble: dict[tuple[int, Part, str], str]) -> Patient:

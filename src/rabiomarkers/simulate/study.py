@@ -18,7 +18,8 @@ from rabiomarkers.simulate.cytometry import flow_samples, panel_table
 from rabiomarkers.simulate.design import TIMEPOINTS, Design, Effect, Part, Patient, Sample, design_trial
 from rabiomarkers.simulate.proteins import proteins
 from rabiomarkers.simulate.repertoires import repertoires
-from rabiomarkers.simulate.stool import lineages, newick, stool_counts
+from rabiomarkers.simulate.stool import blank_counts, lineages, newick, stool_counts
+from rabiomarkers.simulate.stool_genes import gene_families
 from rabiomarkers.simulate.truth import PLAN, Truth
 from rabiomarkers.simulate.tumour import tumour_counts
 
@@ -33,11 +34,13 @@ _KINDS: dict[Part, tuple[str, str]] = {
     "pbmc": ("blood", "sc_counts"),
     "cbc": ("blood", "cell_counts"),
     "stool": ("faecal", "taxa_counts"),
+    "genes": ("faecal", "gene_families"),
     "flow": ("blood", "flow"),
     "tcr": ("blood", "tcr"),
     "proteins": ("blood", "proteins"),
 }
 _TREE, _TAXONOMY = "stool/tree.nwk", "stool/taxonomy.csv"
+_BLANKS = "stool/blanks.csv"
 _PANEL = "blood/panel.csv"
 EVENTS_PER_CELL = 4  # a cytometer counts more cells than are sequenced
 
@@ -124,6 +127,7 @@ def _write_settings(design: Design, path: Path) -> None:
         "plan": {tier: list(features) for tier, features in PLAN.items()},
         "annotation": "simulated, HGNC symbols",
         "taxa_database": "simulated, NCBI names",
+        "stool": {"blanks": _BLANKS},
     }
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8", newline="\n")
 
@@ -163,6 +167,8 @@ def _path(patient: Patient, sample: Sample) -> str:
             return f"blood/cbc_{patient.batch}.csv"
         case "stool":
             return f"stool/counts_{patient.batch}.csv"
+        case "genes":
+            return f"stool/gene_families_{patient.batch}.tsv"
         case "flow":
             return f"blood/{sample.sample_id}.fcs"
         case "tcr":
@@ -174,17 +180,22 @@ def _path(patient: Patient, sample: Sample) -> str:
 def _write_batches(design: Design, folder: Path) -> None:
     (folder / _TREE).write_text(newick() + "\n", encoding="utf-8", newline="\n")
     write_csv(lineages(), folder / _TAXONOMY)
+    write_csv(blank_counts(design).reset_index(), folder / _BLANKS)
     for batch, patients in design.batches():
         write_csv(blood_counts(design, patients=patients), folder / f"blood/cbc_{batch}.csv")
         write_csv(stool_counts(design, patients=patients).reset_index(), folder / f"stool/counts_{batch}.csv")
         write_csv(proteins(design, patients=patients), folder / f"blood/proteins_{batch}.csv")
-        receptors = repertoires(design, patients=patients)
-        receptors.to_csv(folder / f"blood/tcr_{batch}.tsv", sep="\t", index=False, lineterminator="\n")
+        _write_tsv(repertoires(design, patients=patients), folder / f"blood/tcr_{batch}.tsv")
+        _write_tsv(gene_families(design, patients=patients).reset_index(), folder / f"stool/gene_families_{batch}.tsv")
         tumour_counts(design, patients=patients).to_csv(
             folder / f"tumour/counts_{batch}.csv.gz",
             lineterminator="\n",
             compression={"method": "gzip", "compresslevel": 6, "mtime": 0},  # a time stamp would differ in every run
         )
+
+
+def _write_tsv(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, sep="\t", index=False, lineterminator="\n")
 
 
 def _write_cells(design: Design, folder: Path, cells: int) -> dict[str, dict[str, float]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rabiomarkers.simulate import blood_counts, cells, cytometry, proteins, repertoires, stool, tumour
+from rabiomarkers.simulate import blood_counts, cells, cytometry, proteins, repertoires, stool, stool_genes, tumour
 from rabiomarkers.simulate.design import Design
 
 PLAN: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +61,7 @@ class Truth:
             "responders": [patient.patient_id for patient in self.design.patients if patient.responder],
             "missing": [sample.sample_id for _, sample in samples if sample.missing],
             "failed_qc": [sample.sample_id for _, sample in samples if sample.poor],
+            "reagent_taxa": stool.reagent_table()["species"].tolist(),
             "cell_fractions": {sample: dict(shares) for sample, shares in self.fractions.items()},
             "population_fractions": {sample: dict(shares) for sample, shares in self.populations.items()},
             "planted": planted_effects(self.design) if self.design.planted else [],
@@ -115,6 +116,13 @@ def planted_effects(design: Design) -> list[dict[str, Any]]:
             "taxa that make or use retinoic acid",
             "natural log fold",
             dict.fromkeys(gut.taxa[gut.shifted].tolist(), stool.SHIFT),
+        ),
+        _effect(
+            "faecal",
+            "everybody",
+            "orthologues that only those taxa carry",
+            "natural log fold",
+            dict.fromkeys(stool_genes.planted_families(), stool.SHIFT),
         ),
     ]
 

@@ -32,6 +32,7 @@ ONE_GROUP = "one group only: nothing to compare"
 EXPLAINED = "already explained by the terms before it"
 FIXED = "the same for all samples of a stratum: no permutation moves it"
 NO_RESIDUAL = "no sample is left to tell the spread within groups"
+NOT_EUCLIDEAN = "less than nothing is left within groups, as these are no distances in a space: the pseudo-F is not defined"
 NO_SPREAD_WITHIN = "no spread within groups: the pseudo-F is infinite"
 
 
@@ -259,7 +260,7 @@ def _described(
     elif left < 1:
         note = NO_RESIDUAL
     else:
-        note = NO_SPREAD if total <= 0 else NO_SPREAD_WITHIN if residual <= TOO_FEW * total else ""
+        note = _spread_note(residual, total)
     shared = freedom >= 1 and total > 0
     testable = note in ("", NO_SPREAD_WITHIN)
     return Term(
@@ -276,6 +277,15 @@ def _described(
         test="" if testable else NOT_TESTED,
         note=note,
     )
+
+
+def _spread_note(residual: float, total: float) -> str:
+    """Why there is no pseudo-F, if there is none."""
+    if total <= 0:
+        return NO_SPREAD
+    if residual < -TOO_FEW * total:
+        return NOT_EUCLIDEAN
+    return NO_SPREAD_WITHIN if residual <= TOO_FEW * total else ""
 
 
 def _judged(term: Term, count: int, tried: Relabelled) -> Term:

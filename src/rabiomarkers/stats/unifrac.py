@@ -11,7 +11,6 @@ Lozupone & Knight 2005, doi:10.1128/AEM.71.12.8228-8235.2005 (unweighted); Lozup
 (weighted, normalised); Chen et al. 2012, doi:10.1093/bioinformatics/bts342 (generalised)
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,7 +63,6 @@ def branch_table(tree: "TreeNode", tips: Sequence[str]) -> Branches:
     if len(place) < len(tips):
         raise AbundanceError("A taxon stands in the table twice; sum its rows.")
     rooted = covering(tree, tips)
-    _refuse_tree(rooted, place)
     lengths: list[float] = []
     rows: list[int] = []
     columns: list[int] = []
@@ -126,17 +124,6 @@ def unifrac(
     if variant == "generalized":
         return _generalized(parts, len(values), alpha)
     return _weighted(parts, len(values), normalized=variant == "normalized")
-
-
-def _refuse_tree(tree: "TreeNode", place: dict[str, int]) -> None:
-    named = Counter(str(tip.name) for tip in tree.tips())
-    twice = sorted(name for name in place if named[name] > 1)
-    if twice:
-        raise AbundanceError(f"{len(twice)} taxa stand in the tree twice, among them {', '.join(twice[:5])}.")
-    lengths = np.array([node.length or 0.0 for node in tree.traverse()], dtype=np.float64)
-    wrong = int((~(np.isfinite(lengths) & (lengths >= 0))).sum())
-    if wrong:
-        raise AbundanceError(f"{wrong} branches of the tree have a length below 0 or none that is finite.")
 
 
 def _dense(taken: csr_array, below: Any) -> Matrix:

@@ -34,7 +34,8 @@ def ordination_map(
     ordination, outcomes
         The tables of that name.
     stool
-        `variance_explained` of the two axes (0..1), the `metric` of the distance and its `name` in the table.
+        `variance_explained` of the two axes (0..1), the `metric` of the distance and its `name` in the table; `n_samples` that
+        were compared by it and the `note` on those that were not say why there is no map.
     contrast
         The two timepoints an arrow joins; other timepoints are drawn without one.
     """
@@ -42,9 +43,7 @@ def ordination_map(
     if facts.get("name"):
         ordination = ordination[ordination["metric"] == facts["name"]]
     if len(ordination) < 3:
-        return Message(
-            f"No ordination: {plural(len(ordination), 'stool sample')} passed quality control, 3 are needed."
-        )
+        return _nothing_drawn(facts)
     points = _grouped(ordination, outcomes)
     figure = go.Figure()
     arrows = [_arrow(rows, contrast) for _, rows in points.groupby("patient_id", sort=True)]
@@ -65,6 +64,17 @@ def ordination_map(
     figure.update_xaxes(title_text=_axis_title(1, shares[0]))
     figure.update_yaxes(title_text=_axis_title(2, shares[1]), scaleanchor="x", scaleratio=1)
     return figure
+
+
+def _nothing_drawn(facts: Mapping[str, Any]) -> Message:
+    """Why: how many compared, what was left out; an earlier version of the results does not know."""
+    of = f"No map of the stools by {facts['metric']}" if facts.get("metric") else "No map of the stools"
+    compared = facts.get("n_samples")
+    if compared is None:
+        return Message(f"{of}: the results hold none.")
+    why = "3 are needed" if int(compared) < 3 else "and they do not differ"
+    left_out = f"; {facts['note']}" if facts.get("note") else ""
+    return Message(f"{of}: {plural(compared, 'stool sample')} compared, {why}{left_out}.")
 
 
 def _grouped(ordination: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
