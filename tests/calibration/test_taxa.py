@@ -87,7 +87,9 @@ def false_drops(sets, *, seed):
     for _ in range(sets):
         table = told(random, rise=math.log(6), which=slice(0, 1), first=3.0)
         wrong.append((table.drop("T00")["verdict"] == "agree").any())
-        assert (table.drop("T00")["share_after"] < table.drop("T00")["share_before"]).mean() > 0.7  # most shares do fall
+        assert (
+            table.drop("T00")["share_after"] < table.drop("T00")["share_before"]
+        ).mean() > 0.7  # most shares do fall
     return float(np.mean(wrong))
 
 

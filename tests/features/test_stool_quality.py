@@ -40,7 +40,10 @@ def test_a_profile_fails_only_if_it_holds_nothing():
 
 def test_a_bloom_is_told_and_takes_no_stool_out():
     bloomed = quality(stool(99, 1), bloom=0.6).loc["largest_taxon_share"]
-    assert (bloomed["value"], bloomed["limit"], bloomed["passed"]) == (0.99, "told above 0.6", True)
+    assert (bloomed["value"], bloomed["limit"], bloomed["passed"]) == (0.99, "told above 0.6 (t0)", True)
+    assert (
+        quality(stool(50, 50), bloom=0.6).loc["largest_taxon_share", "limit"] == "told above 0.6"
+    )  # who took over, if one did
 
 
 def test_what_the_profiler_found_is_shown_and_what_it_did_not_say_has_no_row():

@@ -28,6 +28,7 @@ from rabiomarkers.report.page import TEMPLATES
 from rabiomarkers.report.sections_community import likeness_section, stool_section
 from rabiomarkers.report.sections_stool import depth_of, diversity_section, stool_quality_section
 from rabiomarkers.report.sections_taxa import microbe_section, taxa_section
+from rabiomarkers.report.summary import build_summary
 from rabiomarkers.results import open_results
 from rabiomarkers.settings.study import StudySettings
 from tests.support.synthetic_change import POST, PRE
@@ -104,6 +105,34 @@ def test_likely_swaps_come_first(data):
     )
 
 
+def summary_of(results, stools):
+    return build_summary(
+        study="invented",
+        contrast=[PRE, POST],
+        endpoints={},
+        models=[],
+        outcomes=results.outcomes,
+        changes=results.changes,
+        ledger=results.ledger,
+        qc=results.qc,
+        stool_identity=stools,
+    )
+
+
+def test_a_named_swap_stands_before_the_answer(results):
+    summary = summary_of(results, results.stool_identity)
+    swapped = sorted(f"{patient}-{time}-taxa_counts" for patient in ("P01", "P03") for time in (PRE, POST))
+    assert summary["stool_identity"] == {"samples": 20, "findings": swapped}
+    told = f"Before anything else: 4 samples of stool may be another patient's ({', '.join(swapped)})."
+    assert summary["answer"][0].startswith(told)
+
+
+def test_that_another_s_stool_is_nearer_is_no_finding(results):
+    summary = summary_of(results, results.stool_identity.assign(verdict="another is nearer"))
+    assert summary["stool_identity"]["findings"] == []
+    assert len(summary["answer"]) == 5
+
+
 def test_a_stool_is_told_beyond_a_limit_and_not_at_it(data):
     rows = [("a", 0.5), ("b", 0.51), ("c", 0.1)]
     bloom = pd.DataFrame(rows, columns=["sample_id", "value"]).assign(
@@ -114,6 +143,21 @@ def test_a_stool_is_told_beyond_a_limit_and_not_at_it(data):
     assert table.rows[0][0] == "b"
     assert f"one taxon is 51{THIN} of the stool" in table.rows[0][1]
     assert "in 1 of 3 stools" in prose(section)
+
+
+def test_the_taxon_that_took_over_is_named(data):
+    row = {"sample_id": "a", "assay": "taxa_counts", "measure": "largest_taxon_share", "value": 0.8, "unit": "fraction"}
+    bloom = pd.DataFrame([row | {"limit": "told above 0.5 (Escherichia <coli>)", "passed": True}])
+    section = stool_quality_section(replace(data, qc=bloom, stool_identity=data.stool_identity.head(0)))
+    assert grid(section, "Stools somebody must look at: 1").rows[0][1].startswith(f"Escherichia <coli> is 80{THIN}")
+
+
+def test_the_stool_with_most_of_the_reagents_is_named(data):
+    held = pd.DataFrame({"sample_id": ["a", "b", "c"], "contaminants": [0, 1, 2], "share": [0.0, 0.0003, 0.021]})
+    note = grid(stool_quality_section(replace(data, contaminated_samples=held)), "Taxa of the blank").note
+    assert note.endswith(f"They are in 2 of 3 stools, at most 2.1{THIN} of the reads (c).")
+    none = replace(data, contaminated_samples=held.assign(contaminants=0, share=0.0))
+    assert grid(stool_quality_section(none), "Taxa of the blank").note.endswith("No reads were taken out.")
 
 
 def test_where_nothing_can_be_told_of_whose_stools_no_swap_is_denied(data):

@@ -54,6 +54,11 @@ def test_an_absent_number_is_said_in_words_with_its_reason(nothing):
     assert yes_no(nothing) == "not known"
 
 
+def test_a_share_above_nothing_is_never_told_as_nothing():
+    told = [percent(share) for share in (0, 0.0001, 0.00049, 0.0005, 0.004, 1)]
+    assert told == [f"{words}\N{NO-BREAK SPACE}%" for words in ("0", "< 0.1", "< 0.1", "0.1", "0.4", "100")]
+
+
 def test_a_reason_that_says_not_estimable_is_not_said_twice():
     assert absent("not estimable: no responders") == "not estimable: no responders"
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rabiomarkers.stats.arrays import Vector
 from rabiomarkers.tables.samples import SAMPLE_QC
 
 BLOOM = 0.5
@@ -30,8 +31,8 @@ def stool_quality(
     """Quality of one stool sample as a `SAMPLE_QC` table.
 
     Counts: `reads` must reach `depth`. Relative abundances: `profiled_share`, what the named taxa sum to, must be above 0. All else
-    is shown and takes no sample out: a measure with a limit in words (``told above 0.5``) is worth a look beyond it. A measure that
-    nobody told has no row.
+    is shown and takes no sample out: a measure with a limit in words (``told above 0.5``) is worth a look beyond it, and a taxon
+    that took over is named there (``told above 0.5 (Escherichia coli)``). A measure that nobody told has no row.
 
     Parameters
     ----------
@@ -54,8 +55,7 @@ def stool_quality(
         first = ("reads", total, "reads", f">= {depth}", total >= depth)
     rows = [first, ("taxa_detected", seen, "taxa", "", True)]
     if total > 0:
-        largest = float(values.max()) / total
-        rows.append(("largest_taxon_share", largest, "fraction", f"told above {bloom:g}", True))
+        rows.append(_largest(table, values / total, bloom))
     told = table.attrs.get("passport", {}) if passport is None else passport
     rows += _told("unclassified_share", told.get("unclassified"), "")
     rows += _told("unmapped_share", told.get("unmapped"), f"told above {LARGEST_UNMAPPED_SHARE:g}")
@@ -65,6 +65,13 @@ def stool_quality(
         rows.append(("sequenced_reads", sequencing["total_reads"], "reads", "", True))
     rows += _told("host_share", host, f"told above {LARGEST_HOST_SHARE:g}")
     return SAMPLE_QC.check(pd.DataFrame(rows, columns=list(SAMPLE_QC.columns)))
+
+
+def _largest(table: pd.DataFrame, shares: Vector, bloom: float) -> tuple[object, ...]:
+    """The share of the commonest taxon; its name stands behind the limit that it is beyond."""
+    share = float(shares.max())
+    name = f" ({table['taxon'].iloc[int(shares.argmax())]})" if share > bloom else ""
+    return ("largest_taxon_share", share, "fraction", f"told above {bloom:g}{name}", True)
 
 
 def _told(measure: str, share: float | None, limit: str) -> list[tuple[object, ...]]:

@@ -55,6 +55,7 @@ OPTIONAL = frozenset(
         "rarefaction",
         "taxa",
         "contaminants",
+        "contaminated_samples",
         "stool_identity",
         "procrustes",
         "sums",
@@ -121,6 +122,7 @@ class ReportData:
     rarefaction: pd.DataFrame
     taxa: pd.DataFrame
     contaminants: pd.DataFrame
+    contaminated_samples: pd.DataFrame
     stool_identity: pd.DataFrame
     procrustes: pd.DataFrame
     sums: pd.DataFrame

@@ -50,7 +50,7 @@ DRAWN_MEASURES = ("shannon", "observed_taxa", "faith_pd", "pielou", "simpson", "
 PANELS = 3
 CHANGE_COLUMNS = ("what may be said", "pairs", "change", "interval (level)", "p (floor)")
 FLAGS = {
-    "largest_taxon_share": "one taxon is {value} of the stool: an antibiotic, a disease, or a stool that stood too long?",
+    "largest_taxon_share": "{which} is {value} of the stool: an antibiotic, a disease, or a stool that stood too long?",
     "host_share": "{value} of the reads are the patient's own: blood in the stool, or little material?",
 }
 LOOK = (
@@ -166,7 +166,9 @@ def _flags(quality: pd.DataFrame) -> list[tuple[str, str]]:
     return [
         (
             text(row["sample_id"]),
-            FLAGS.get(str(row["measure"]), str(row["measure"]) + ": {value}").format(value=percent(row["value"])),
+            FLAGS.get(str(row["measure"]), str(row["measure"]) + ": {value}").format(
+                value=percent(row["value"]), which=_named(row["limit"]) or "one taxon"
+            ),
         )
         for _, row in in_natural_order(flagged, "sample_id", "measure").iterrows()
     ]
@@ -178,8 +180,13 @@ def _stool_quality(data: ReportData) -> pd.DataFrame:
 
 
 def _flagged(quality: pd.DataFrame) -> pd.DataFrame:
-    limits = pd.to_numeric(quality["limit"].str.removeprefix(TOLD_ABOVE), errors="coerce")
-    return quality[quality["value"] > limits]
+    limits = quality["limit"].str.removeprefix(TOLD_ABOVE).str.split(" ", n=1).str[0]
+    return quality[quality["value"] > pd.to_numeric(limits, errors="coerce")]
+
+
+def _named(limit: object) -> str:
+    """The taxon behind a limit (``told above 0.5 (Escherichia coli)``); empty where none is named."""
+    return str(limit).partition(" (")[2].removesuffix(")")
 
 
 # ---- what they rest on -----------------------------------------------------------------------------------------------
@@ -206,9 +213,19 @@ def _contaminants(data: ReportData) -> Iterator[Block]:
             )
             for _, row in ordered.iterrows()
         ],
-        note=CONTAMINANTS,
+        note=f"{CONTAMINANTS}{_brought(data.contaminated_samples)}",
         collapsed=called.empty,
     )
+
+
+def _brought(stools: pd.DataFrame) -> str:
+    """How much of the stool that has most of them the contaminants are."""
+    held = stools[stools["share"] > 0]
+    if held.empty:
+        return ""
+    most = held.loc[held["share"].idxmax()]
+    where = f"{len(held)} of {plural(len(stools), 'stool')}"
+    return f" They are in {where}, at most {percent(most['share'])} of the reads ({text(most['sample_id'])})."
 
 
 def _curves(data: ReportData) -> Iterator[Block]:
@@ -240,7 +257,7 @@ def _measures(data: ReportData) -> Iterator[Block]:
                 whole(len(values)),
                 told(values.median()),
                 f"{told(values.min())} to {told(values.max())}" + ("" if unit == "fraction" else f" {unit}"),
-                text(limits.iloc[0], DASH) if len(limits) else DASH,
+                text(str(limits.iloc[0]).partition(" (")[0], DASH) if len(limits) else DASH,
             )
         )
     yield Grid(

@@ -93,6 +93,7 @@ def build_summary(
     plan: Mapping[str, Any] | None = None,
     genes: pd.DataFrame | None = None,
     identity: pd.DataFrame | None = None,
+    stool_identity: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """The content of `summary.json`.
 
@@ -110,7 +111,7 @@ def build_summary(
         The `call` on the retinoic-acid response: response, no response, not estimable. It is told with the scores' own numbers.
     plan
         Its `hash`, and `registered`: whether it is the registered one; None where none was registered.
-    genes, identity
+    genes, identity, stool_identity
         The tables of that name; None where an earlier version made none.
     """
     summary = {
@@ -128,6 +129,7 @@ def build_summary(
         "primary": _primary(changes),
         "genes": _genes(genes) if genes is not None else [],
         "identity": _identity(identity) if identity is not None else None,
+        "stool_identity": _stool_identity(stool_identity) if stool_identity is not None else None,
     }
     return summary | {"answer": answer(summary)}
 
@@ -139,7 +141,8 @@ def answer(summary: Mapping[str, Any]) -> list[str]:
     another patient's, that stands before all else.
     """
     return [
-        *_strangers(summary.get("identity") or {}),
+        *_strangers(summary.get("identity") or {}, "of bulk RNA"),
+        *_strangers(summary.get("stool_identity") or {}, "of stool"),
         _response(summary.get("orr") or {}, summary.get("orr_evaluable") or {}, summary.get("rule_sets") or {}),
         sentence_of(summary),
         _primary_features(summary),
@@ -159,10 +162,11 @@ def summary_step(
     """Write `summary.json`.
 
     `inputs`: the JSON files `endpoints` and `models`, the tables `outcomes`, `changes`, `ledger`, `qc`, and where the study has
-    them the JSON files `distances_json` (the facts beside the table of distances) and `retinoic_acid`, the tables `genes` and
-    `identity`.
+    them the JSON files `distances_json` (the facts beside the table of distances) and `retinoic_acid`, the tables `genes`,
+    `identity` and `stool_identity`.
     """
-    tables = {name: read_table(inputs[name]) if name in inputs else None for name in ("genes", "identity")}
+    names = ("genes", "identity", "stool_identity")
+    tables = {name: read_table(inputs[name]) if name in inputs else None for name in names}
     facts = {name: read_json(inputs[name]) if name in inputs else None for name in ("distances_json", "retinoic_acid")}
     summary = build_summary(
         study=study,
@@ -178,6 +182,7 @@ def summary_step(
         plan=plan,
         genes=tables["genes"],
         identity=tables["identity"],
+        stool_identity=tables["stool_identity"],
     )
     write_json(summary, out / "summary.json")
     return {"patients": summary["patients"]}
@@ -217,12 +222,18 @@ def _identity(identity: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _strangers(identity: Mapping[str, Any]) -> list[str]:
+def _stool_identity(stools: pd.DataFrame) -> dict[str, Any]:
+    """How many stools were looked at, and which fit better the other way round; that another's is nearer is no finding."""
+    swapped = stools.loc[stools["verdict"] == "likely swap", "sample_id"]
+    return {"samples": len(stools), "findings": sorted(str(name) for name in swapped)}
+
+
+def _strangers(identity: Mapping[str, Any], kind: str) -> list[str]:
     found = identity.get("findings") or []
     if not found:
         return []
     return [
-        f"Before anything else: {plural(len(found), 'sample')} of bulk RNA may be another patient's ({', '.join(found)}). "
+        f"Before anything else: {plural(len(found), 'sample')} {kind} may be another patient's ({', '.join(found)}). "
         "Every number below takes the sheet at its word; see whose samples these are."
     ]
 

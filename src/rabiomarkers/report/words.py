@@ -76,8 +76,10 @@ def whole(value: Any, reason: Any = None) -> str:
 
 
 def percent(rate: Any, reason: Any = None) -> str:
-    """A share of 0..1 as percent."""
-    return f"{float(rate) * 100:.1f}".removesuffix(".0") + PERCENT if present(rate) else absent(reason)
+    """A share of 0..1 as percent; what is above 0 is never told as 0."""
+    if not present(rate):
+        return absent(reason)
+    return "< 0.1" + PERCENT if 0 < float(rate) < 0.0005 else f"{float(rate) * 100:.1f}".removesuffix(".0") + PERCENT
 
 
 def interval(low: Any, high: Any, level: Any = None) -> str:

@@ -32,7 +32,9 @@ ONE_GROUP = "one group only: nothing to compare"
 EXPLAINED = "already explained by the terms before it"
 FIXED = "the same for all samples of a stratum: no permutation moves it"
 NO_RESIDUAL = "no sample is left to tell the spread within groups"
-NOT_EUCLIDEAN = "less than nothing is left within groups, as these are no distances in a space: the pseudo-F is not defined"
+NOT_EUCLIDEAN = (
+    "less than nothing is left within groups, as these are no distances in a space: the pseudo-F is not defined"
+)
 NO_SPREAD_WITHIN = "no spread within groups: the pseudo-F is infinite"
 
 
