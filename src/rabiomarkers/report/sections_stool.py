@@ -223,7 +223,7 @@ def _brought(stools: pd.DataFrame) -> str:
     held = stools[stools["share"] > 0]
     if held.empty:
         return ""
-    most = held.loc[held["share"].idxmax()]
+    most = held.sort_values("share", kind="stable").iloc[-1]
     where = f"{len(held)} of {plural(len(stools), 'stool')}"
     return f" They are in {where}, at most {percent(most['share'])} of the reads ({text(most['sample_id'])})."
 
