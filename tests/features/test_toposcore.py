@@ -94,12 +94,21 @@ def test_amplicons_are_refused(database):
     assert told["note"] == "16S tables cannot tell most of the listed species apart"
 
 
+def test_the_index_of_the_lists_is_known_by_its_short_name_and_not_where_names_were_converted():
+    few = table(SIG1[:3])
+    for short in ("vJan21", "vJan21_202103", "MetaPhlAn vJan21"):
+        assert scores(few, short).loc["TOPOSCORE", "value"] == scores(few, JAN21).loc["TOPOSCORE", "value"]
+    assert np.isnan(scores(few, "GTDB names of vJan21_CHOCOPhlAnSGB_202103").loc["TOPOSCORE", "value"])
+
+
 @pytest.mark.parametrize(
     ("database", "system"),
     [
         (JAN21, "metaphlan"),
         ("MetaPhlAn 4", "metaphlan"),
+        ("vJun23_202403", "metaphlan"),
         ("GTDB r220", "gtdb"),
+        ("GTDB names of vJan21_CHOCOPhlAnSGB_202103", "gtdb"),
         ("mOTUs2", "names"),
         ("undeclared", "names"),
         ("SILVA 138", "amplicon"),

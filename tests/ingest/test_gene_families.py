@@ -29,7 +29,9 @@ def read(tmp_path, text, samples=("S1",), **options):
 def test_rows_by_organism_and_what_was_not_placed_are_no_families(tmp_path):
     piece = read(tmp_path, HUMANN, ("S1", "S2"))["S1"]
     assert piece["family"].to_list() == ["K00001", "K00128", "K07249"]
-    assert piece["value"].to_list() == pytest.approx([200 / 300 * 1e6, 90 / 300 * 1e6, 10 / 300 * 1e6])
+    assert piece["value"].to_list() == pytest.approx(
+        [200 / 800 * 1e6, 90 / 800 * 1e6, 10 / 800 * 1e6]
+    )  # UNGROUPED was found, too
     # 100 of 900: the 500 of UNGROUPED were mapped, to families without an orthologue
     assert piece.attrs["passport"] == {
         "scale": "cpm",
@@ -37,6 +39,17 @@ def test_rows_by_organism_and_what_was_not_placed_are_no_families(tmp_path):
         "families": 3,
         "unmapped": pytest.approx(100 / 900),
     }
+
+
+def test_a_table_that_was_regrouped_and_one_that_a_map_regroups_give_the_same_copies(tmp_path):
+    regrouped = write(tmp_path, "family\tS1\nK00001\t30\nUNGROUPED\t70\n")
+    raw = write(tmp_path, "family\tS1\nUniRef90_A\t30\nUniRef90_B\t70\n", "raw.tsv")
+    functions = write(tmp_path, "gene_family,ko\nUniRef90_A,K00001\n", "map.csv")
+    told = [
+        read_gene_families(path, label="x", sample_ids=["S1"], functions=by)["S1"]["value"].to_list()
+        for path, by in ((regrouped, None), (raw, functions))
+    ]
+    assert told == [pytest.approx([300_000.0])] * 2
 
 
 def test_the_unit_of_the_file_plays_no_part(tmp_path):
@@ -93,7 +106,7 @@ def test_a_wrong_map_is_told(tmp_path, text, told):
 def test_the_step_writes_one_piece_a_sample(tmp_path):
     inputs = {"matrix": write(tmp_path, HUMANN)}
     assert split_gene_families(inputs, tmp_path, label="x", sample_ids=["S1", "S2"])["kind"] == "ko"
-    assert read_table(tmp_path / "S2.parquet")["value"].sum() == pytest.approx(1e6)
+    assert read_table(tmp_path / "S2.parquet")["value"].sum() == pytest.approx(10 / 20 * 1e6)
 
 
 def test_what_humann_4_could_not_map_is_no_family(tmp_path):

@@ -31,8 +31,9 @@ NEEDED = 0.8
 """Least share of either list that a database must be able to report."""
 
 _AMPLICON = re.compile(r"silva|greengenes|\bgg2?\b|\brdp\b|16s|\bv[1-9][-_ ]?v[1-9]\b", re.IGNORECASE)
-_METAPHLAN = re.compile(r"metaphlan|mpa_v|chocophlan", re.IGNORECASE)
-_JAN21 = re.compile(r"mpa_v(jan21)", re.IGNORECASE)
+_MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_METAPHLAN = re.compile(rf"metaphlan|mpa_v|chocophlan|\bv({_MONTH})\d\d", re.IGNORECASE)
+_JAN21 = re.compile(r"(\b|_)vjan21", re.IGNORECASE)
 _SGB = re.compile(r"SGB\d+", re.IGNORECASE)
 
 
@@ -56,9 +57,9 @@ def naming_system(database: str) -> System:
     """
     if _AMPLICON.search(database):
         return "amplicon"
-    if _METAPHLAN.search(database):
-        return "metaphlan"
-    return "gtdb" if "gtdb" in database.lower() else "names"
+    if "gtdb" in database.lower():  # also of a MetaPhlAn profile that was converted
+        return "gtdb"
+    return "metaphlan" if _METAPHLAN.search(database) else "names"
 
 
 def stool_scores(
@@ -244,7 +245,7 @@ def _knows_all(table: pd.DataFrame, database: str) -> bool:
 
     A table of one sample then lists what it found, and what it does not list is absent.
     """
-    return bool(_JAN21.search(database))
+    return naming_system(database) == "metaphlan" and bool(_JAN21.search(database))
 
 
 def _rows_of(table: pd.DataFrame, listed: pd.DataFrame, system: System) -> NDArray[np.bool_]:

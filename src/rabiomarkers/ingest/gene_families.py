@@ -14,7 +14,8 @@ from rabiomarkers.ingest.functions import read_functions
 from rabiomarkers.ingest.matrix import check_not_negative, check_present, number_columns
 
 MILLION = 1_000_000.0
-UNPLACED = ("UNMAPPED", "READS_UNMAPPED", "UNINTEGRATED", "UNGROUPED")  # of HUMAnN 3 and 4
+UNMAPPED = ("UNMAPPED", "READS_UNMAPPED")  # of HUMAnN 3 and 4
+UNPLACED = (*UNMAPPED, "UNINTEGRATED", "UNGROUPED")  # the latter two were found, and have no orthologue
 _SUFFIX = re.compile(r"[._ ]?(abundance[-_ ]?)?(rpks?|cpm|relab|abundance)$", re.IGNORECASE)
 _KO = re.compile(r"^(?:ko:)?(K\d{5})$", re.IGNORECASE)
 _EC = re.compile(r"^(?:ec[:\s]*)?(\d+\.(?:\d+|-)\.(?:\d+|-)\.(?:n?\d+|-))$", re.IGNORECASE)
@@ -43,8 +44,9 @@ def read_gene_families(
 
     Returns
     -------
-    By sample id: `family` (KO or EC, sorted), `value` (copies per million of all that was placed); `attrs["passport"]` with
-    `kind` (``ko`` or ``ec``), `families`, and `unmapped`, the share of the reads that was placed nowhere (absent where not told).
+    By sample id: `family` (KO or EC, sorted), `value` (copies per million of all families that the table holds, those without an
+    orthologue among them: ``UNGROUPED``, or what a map does not know); `attrs["passport"]` with `kind` (``ko`` or ``ec``),
+    `families`, and `unmapped`, the share of the reads that was placed nowhere (absent where not told).
 
     Raises
     ------
@@ -68,14 +70,13 @@ def read_gene_families(
     kind = "ec" if any("." in family for _, family in families) else "ko"
     rows = values[~unplaced].to_numpy()[[place for place, _ in families]]
     summed = pd.DataFrame(rows, columns=values.columns).groupby([family for _, family in families]).sum().sort_index()
-    placed = values[~unplaced].sum()
-    _refuse_empty(placed, findings)
-    unmapped = names.str.upper().eq("UNMAPPED").to_numpy()
-    lost = (
-        values[unmapped].sum() / values.sum() if unmapped.any() else None
-    )  # families without an orthologue were found, too
+    _refuse_empty(values[~unplaced].sum(), findings)
+    upper = names.str.upper()
+    found = values[~upper.isin(UNMAPPED).to_numpy()].sum()
+    unmapped = upper.eq("UNMAPPED").to_numpy()
+    lost = values[unmapped].sum() / values.sum() if unmapped.any() else None
     return {
-        sample: _piece(summed[sample], float(placed[sample]), None if lost is None else float(lost[sample]), kind)
+        sample: _piece(summed[sample], float(found[sample]), None if lost is None else float(lost[sample]), kind)
         for sample in sample_ids
     }
 
@@ -150,9 +151,9 @@ def _line(name: object) -> int | None:
     return int(str(name)) if str(name).isdigit() else None
 
 
-def _piece(values: "pd.Series[float]", placed: float, unmapped: float | None, kind: str) -> pd.DataFrame:
-    """Copies per million of all that was placed, so that depth and unit fall out."""
-    numbers = np.asarray(values.to_numpy(dtype=np.float64)) * (MILLION / placed)
+def _piece(values: "pd.Series[float]", found: float, unmapped: float | None, kind: str) -> pd.DataFrame:
+    """Copies per million of all families that were found, so that depth and unit fall out."""
+    numbers = np.asarray(values.to_numpy(dtype=np.float64)) * (MILLION / found)
     piece = pd.DataFrame({"family": pd.Series(values.index, dtype="str"), "value": numbers})
     piece.attrs["passport"] = {"scale": "cpm", "kind": kind, "families": len(piece), "unmapped": unmapped}
     return piece
