@@ -17,6 +17,7 @@ from rabiomarkers.change import procrustes, taxa, taxa_sensitivity
 from rabiomarkers.change.metrics import METRICS
 from rabiomarkers.features.stool_quality import LARGEST_HOST_SHARE
 from rabiomarkers.knowledge import load_rules
+from rabiomarkers.report import plot_stool
 from rabiomarkers.report.blocks import Grid, Picture, Prose
 from rabiomarkers.report.data import data_of_results
 from rabiomarkers.report.figures.microbes import MOST_OF_A_ROLE, listed_microbes, microbe_dots
@@ -125,12 +126,33 @@ def test_a_named_swap_stands_before_the_answer(results):
     assert summary["stool_identity"] == {"samples": 20, "findings": swapped}
     told = f"Before anything else: 4 samples of stool may be another patient's ({', '.join(swapped)})."
     assert summary["answer"][0].startswith(told)
+    assert summary["answer"][0].endswith(f"see “{stool_quality_section(data_of_results(results)).title}”.")
 
 
 def test_that_another_s_stool_is_nearer_is_no_finding(results):
     summary = summary_of(results, results.stool_identity.assign(verdict="another is nearer"))
     assert summary["stool_identity"]["findings"] == []
     assert len(summary["answer"]) == 5
+
+
+MISLABELLED = "fits P05-pre-taxa_counts of patient P05, and nothing fits back: mislabelled?"
+COPIED = "does not differ from P05-pre-taxa_counts of patient P05: one file twice?"
+
+
+@pytest.mark.parametrize("note", [MISLABELLED, COPIED])
+@pytest.mark.parametrize("verdict", ["another is nearer", "cannot be told"])
+def test_a_stool_that_must_be_another_s_is_told_as_loudly_as_a_swap(results, data, note, verdict):
+    """A sheet that slipped by one row makes no swap, and one file given twice none either."""
+    stools = results.stool_identity.assign(verdict="own nearest", note="")
+    stools.loc[0, ["verdict", "note"]] = [verdict, note]
+    summary = summary_of(results, stools)
+    name = stools.loc[0, "sample_id"]
+    assert summary["stool_identity"]["findings"] == [name]
+    told = f"Before anything else: 1 sample of stool may be another patient's ({name})."
+    assert summary["answer"][0].startswith(told)
+    said = prose(stool_quality_section(replace(data, stool_identity=stools)))
+    assert "no swap was found" not in said
+    assert "1 stool may be another patient's" in said
 
 
 def test_a_stool_is_told_beyond_a_limit_and_not_at_it(data):
@@ -140,6 +162,8 @@ def test_a_stool_is_told_beyond_a_limit_and_not_at_it(data):
     )
     section = stool_quality_section(replace(data, qc=bloom, stool_identity=data.stool_identity.head(0)))
     table = grid(section, "Stools somebody must look at: 1")
+    (measured,) = grid(section, "What was measured of the stools").rows
+    assert measured[4] == f"told above 50{THIN}"
     assert table.rows[0][0] == "b"
     assert f"one taxon is 51{THIN} of the stool" in table.rows[0][1]
     assert "in 1 of 3 stools" in prose(section)
@@ -155,9 +179,21 @@ def test_the_taxon_that_took_over_is_named(data):
 def test_the_stool_with_most_of_the_reagents_is_named(data):
     held = pd.DataFrame({"sample_id": ["a", "b", "c"], "contaminants": [0, 1, 2], "share": [0.0, 0.0003, 0.021]})
     note = grid(stool_quality_section(replace(data, contaminated_samples=held)), "Taxa of the blank").note
-    assert note.endswith(f"They are in 2 of 3 stools, at most 2.1{THIN} of the reads (c).")
+    assert note.endswith(f"They are in 2 of 3 stools, at most 2.1{THIN} of one (c).")
     none = replace(data, contaminated_samples=held.assign(contaminants=0, share=0.0))
     assert grid(stool_quality_section(none), "Taxa of the blank").note.endswith("No reads were taken out.")
+
+
+def test_each_stool_that_holds_contaminants_is_listed_with_its_share(data):
+    held = pd.DataFrame(
+        {"sample_id": ["a", "b", "c", "d"], "contaminants": [0, 1, 2, 1], "share": [0.0, 0.0003, 0.021, 0.4]}
+    )
+    table = grid(stool_quality_section(replace(data, contaminated_samples=held)), "What the contaminants are of each")
+    assert table.caption == "What the contaminants are of each stool: 3 of 4 stools hold any"
+    assert table.rows == [("d", "1", f"40{THIN}"), ("c", "2", f"2.1{THIN}"), ("b", "1", f"< 0.1{THIN}")]
+    assert table.collapsed
+    none = stool_quality_section(replace(data, contaminated_samples=held.assign(contaminants=0, share=0.0)))
+    assert not any(caption.startswith("What the contaminants are") for caption in grids(none))
 
 
 def test_where_nothing_can_be_told_of_whose_stools_no_swap_is_denied(data):
@@ -283,7 +319,7 @@ def test_taxa_stand_in_the_order_of_their_change_with_the_sign_of_their_verdict(
         "rose, methods agree": "triangle-up",
         "fell, methods agree": "triangle-down",
         "methods disagree": "diamond",
-        "not shown": "circle",
+        "no change shown": "circle",
     }
     (other,) = [trace for trace in figure.data if trace.name == "ANCOM-BC"]
     np.testing.assert_allclose(other.x, tested["ancombc_log_fold"])
@@ -346,6 +382,19 @@ def test_few_pairs_can_call_nothing(data):
     assert grid(section, "Genera: 7 common").rows[0][1].startswith("cannot reach 0.05 with 4 pairs")
 
 
+def test_the_figure_of_taxa_says_what_its_signs_and_axes_are(data):
+    figure = taxa_forest(data.taxa[data.taxa["rank"] == "genus"], title="genera")
+    assert "no change shown" in {trace.name for trace in figure.data}
+    assert "not shown" not in {trace.name for trace in figure.data}
+    assert figure.layout.xaxis2.title.text == "seen in (share of stools)"
+
+
+def test_a_rank_without_a_table_is_a_message_and_no_error(results, monkeypatch):
+    none = results.taxa.head(0)
+    monkeypatch.setattr(type(results), "taxa", property(lambda _: none))
+    assert isinstance(plot_stool.taxa(results, rank="kingdom"), Message)
+
+
 # ---- listed microbes and scores --------------------------------------------------------------------------------------
 
 
@@ -390,6 +439,28 @@ def test_the_order_of_the_rows_says_nothing(order):
         listed_microbes(listing(*(BY_HAND[at] for at in places)), contrast=(PRE, POST)) for places in (range(8), order)
     )
     pd.testing.assert_frame_equal(first, other)
+
+
+def test_a_small_p_beside_no_change_has_its_adjusted_p(data):
+    """A p below 0.05 beside `no change shown` reads as a mistake unless the adjusted one stands there."""
+    own = (data.changes["compartment"] == "faecal") & (data.changes["feature"] == "shannon")
+    assert own.sum() == 1
+    weak = data.changes.assign(
+        tier=data.changes["tier"].mask(own, "exploratory"),
+        p_value=data.changes["p_value"].mask(own, 0.02),
+        p_floor=data.changes["p_floor"].mask(own, 0.002),
+        q_value=data.changes["q_value"].mask(own, 0.3),
+    )
+    table = grid(diversity_section(replace(data, changes=weak)), "Diversity before and after")
+    (row,) = [row for row in table.rows if row[0].startswith("shannon")]
+    assert row[1].startswith("no change shown")
+    assert row[5].startswith("0.0200")
+    assert row[5].endswith("\nadjusted 0.300")
+
+
+def test_the_axis_of_the_listed_microbes_says_what_it_shows(data):
+    figure = microbe_dots(data.microbes, contrast=(PRE, POST))
+    assert figure.layout.xaxis.title.text == "mean share of the stools (logarithmic)"
 
 
 def test_evidence_and_disputes_stand_beside_the_names(data):

@@ -50,7 +50,7 @@ def taxa(results: Results, *, rank: str = "species") -> go.Figure | Message:
     ranks = list(results.taxa["rank"].unique())
     if len(ranks) and rank not in ranks:
         raise ResultsError(f"No taxa of the rank {rank!r}; there are: {', '.join(map(str, ranks))}.")
-    return taxa_forest(results.taxa[results.taxa["rank"] == rank], title=PLURALS[rank])
+    return taxa_forest(results.taxa[results.taxa["rank"] == rank], title=PLURALS.get(rank, rank))
 
 
 def microbes(results: Results) -> go.Figure | Message:

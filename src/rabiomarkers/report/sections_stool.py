@@ -11,6 +11,7 @@ from rabiomarkers.report.figures.diversity import rarefaction_curves
 from rabiomarkers.report.figures.paired import paired_lines
 from rabiomarkers.report.labels import plain
 from rabiomarkers.report.sections_change import contrast_of
+from rabiomarkers.report.summary import SWAP, perhaps_anothers
 from rabiomarkers.report.words import (
     DASH,
     NOT_ESTIMABLE,
@@ -33,7 +34,7 @@ from rabiomarkers.report.words import (
 
 ASSAYS = "taxa_"  # what the names of stool's assays begin with
 TOLD_ABOVE = "told above "
-SWAP, OTHER, NEAREST, UNKNOWN = "likely swap", "another is nearer", "own nearest", "cannot be told"
+NEAREST, UNKNOWN = "own nearest", "cannot be told"
 CONTAMINANT = "contaminant"
 MEASURES = (
     "observed_taxa",
@@ -48,7 +49,7 @@ MEASURES = (
 )
 DRAWN_MEASURES = ("shannon", "observed_taxa", "faith_pd", "pielou", "simpson", "chao1")
 PANELS = 3
-CHANGE_COLUMNS = ("what may be said", "pairs", "change", "interval (level)", "p (floor)")
+CHANGE_COLUMNS = ("what may be said", "pairs", "change", "interval (level)", "p (floor), adjusted p")
 FLAGS = {
     "largest_taxon_share": "{which} is {value} of the stool: an antibiotic, a disease, or a stool that stood too long?",
     "host_share": "{value} of the reads are the patient's own: blood in the stool, or little material?",
@@ -129,10 +130,11 @@ def _sentences(data: ReportData, quality: pd.DataFrame) -> Iterator[str]:
     if len(data.stool_identity):
         untold = int(verdicts.get(UNKNOWN, 0))
         own, told = int(verdicts.get(NEAREST, 0)), len(data.stool_identity) - untold
-        swapped = int(verdicts.get(SWAP, 0))
-        found = f"{plural(swapped, 'stool')} may have been swapped" if swapped else "no swap was found"
+        found = _findings(data.stool_identity)
         if told:
-            yield f"Whose stools: of {own} of {told} the patient's other stool is the nearest; {found}."
+            yield f"Whose stools: of {own} of {told} the patient's other stool is the nearest; {found or 'no swap was found'}."
+        elif found:
+            yield f"Whose stools: {found}."
         if untold:
             why = data.stool_identity.loc[data.stool_identity["verdict"] == UNKNOWN, "note"].dropna()
             yield f"Whose {plural(untold, 'stool')} these are cannot be told: {why.iloc[0] if len(why) else 'no reason given'}."
@@ -150,11 +152,18 @@ def _sentences(data: ReportData, quality: pd.DataFrame) -> Iterator[str]:
         yield f"Of {seen} seen in {blanks} blank controls, {came} came with the reagents{known}."
 
 
+def _findings(identity: pd.DataFrame) -> str:
+    """How many stools may have been swapped, and how many more may be another patient's; empty where there is none."""
+    swapped = int((identity["verdict"] == SWAP).sum())
+    others = int(perhaps_anothers(identity).sum()) - swapped
+    told = [f"{plural(swapped, 'stool')} may have been swapped"] if swapped else []
+    told += [f"{plural(others, 'stool')} may be another patient's"] if others else []
+    return ", ".join(told)
+
+
 def _swaps(identity: pd.DataFrame) -> list[tuple[str, str]]:
     """Swaps, and whatever else a note of the identity check says beyond that a flora may change."""
-    told = identity[
-        identity["verdict"].isin([SWAP]) | identity["note"].fillna("").str.contains("mislabelled|one file twice")
-    ]
+    told = identity[perhaps_anothers(identity)]
     return [
         (_stool(row), f"{text(row['verdict'])}: {text(row['note'])}")
         for _, row in in_natural_order(told, "patient_id").iterrows()
@@ -216,6 +225,23 @@ def _contaminants(data: ReportData) -> Iterator[Block]:
         note=f"{CONTAMINANTS}{_brought(data.contaminated_samples)}",
         collapsed=called.empty,
     )
+    yield from _contaminated(data.contaminated_samples)
+
+
+def _contaminated(stools: pd.DataFrame) -> Iterator[Block]:
+    """What share of each stool the contaminants are, the most of them first."""
+    held = stools[stools["share"] > 0].sort_values(["share", "sample_id"], ascending=[False, True])
+    if held.empty:
+        return
+    yield Grid(
+        caption=f"What the contaminants are of each stool: {len(held)} of {plural(len(stools), 'stool')} hold any",
+        columns=("stool", "contaminants", "their share of the stool"),
+        rows=[
+            (text(row["sample_id"]), whole(row["contaminants"]), percent(row["share"])) for _, row in held.iterrows()
+        ],
+        note="Of all reads of the stool, or of its whole profile. A taxon that also lives in the gut counts here in full.",
+        collapsed=True,
+    )
 
 
 def _brought(stools: pd.DataFrame) -> str:
@@ -225,7 +251,7 @@ def _brought(stools: pd.DataFrame) -> str:
         return ""
     most = held.sort_values("share", kind="stable").iloc[-1]
     where = f"{len(held)} of {plural(len(stools), 'stool')}"
-    return f" They are in {where}, at most {percent(most['share'])} of the reads ({text(most['sample_id'])})."
+    return f" They are in {where}, at most {percent(most['share'])} of one ({text(most['sample_id'])})."
 
 
 def _curves(data: ReportData) -> Iterator[Block]:
@@ -257,7 +283,7 @@ def _measures(data: ReportData) -> Iterator[Block]:
                 whole(len(values)),
                 told(values.median()),
                 f"{told(values.min())} to {told(values.max())}" + ("" if unit == "fraction" else f" {unit}"),
-                text(str(limits.iloc[0]).partition(" (")[0], DASH) if len(limits) else DASH,
+                _limit(str(limits.iloc[0]), unit) if len(limits) else DASH,
             )
         )
     yield Grid(
@@ -267,6 +293,13 @@ def _measures(data: ReportData) -> Iterator[Block]:
         note="Told above: worth a look, takes no sample out.",
         collapsed=True,
     )
+
+
+def _limit(told: str, unit: object) -> str:
+    """A limit in the same unit as the values beside it."""
+    plainly = told.partition(" (")[0]
+    head, _, last = plainly.rpartition(" ")
+    return f"{head} {percent(float(last))}" if unit == "fraction" and last.replace(".", "", 1).isdigit() else plainly
 
 
 def _identity(data: ReportData) -> Iterator[Block]:
@@ -324,8 +357,8 @@ def _diversity_table(rows: pd.DataFrame, data: ReportData) -> Grid:
             )
             for _, row in rows.iterrows()
         ],
-        note="Each measure is tested as every other feature; the adjusted p stands among the changes. By response: the change of "
-        "responders against that of the others." + shared_words(shared),
+        note="Each measure is tested as every other feature, and what may be said goes by the adjusted p. By response: the change "
+        "of responders against that of the others." + shared_words(shared),
     )
 
 
@@ -342,8 +375,14 @@ def change_cells(row: pd.Series, shared: str, reasons: Mapping[str, str]) -> tup
         whole(row["n_pairs"]),
         f"{signed(row['estimate'])} {row['unit']}" if present(row["estimate"]) else DASH,
         interval(row["ci_low"], row["ci_high"], row["ci_level"]) if present(row["ci_low"]) else DASH,
-        p_with_floor(row["p_value"], row["p_floor"]) if tested else DASH,
+        _both_p(row) if tested else DASH,
     )
+
+
+def _both_p(row: pd.Series) -> str:
+    """What may be said goes by the adjusted p: a small p beside `no change shown` is no mistake."""
+    adjusted = f"adjusted {number(row['q_value'])}" if present(row["q_value"]) else ""
+    return two_lines(p_with_floor(row["p_value"], row["p_floor"]), adjusted)
 
 
 def shared_note(rows: pd.DataFrame) -> str:

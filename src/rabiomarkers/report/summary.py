@@ -37,6 +37,9 @@ FEATURE_SETS = {
     "change": "from the change under treatment",
     "both": "from samples before treatment and their change",
 }
+SWAP = "likely swap"
+MISPLACED = r"mislabelled\?|one file twice\?"
+"""What the note of a stool ends its finding with that is no swap."""
 ENDPOINTS = (
     "orr",
     "orr_evaluable",
@@ -141,8 +144,8 @@ def answer(summary: Mapping[str, Any]) -> list[str]:
     another patient's, that stands before all else.
     """
     return [
-        *_strangers(summary.get("identity") or {}, "of bulk RNA"),
-        *_strangers(summary.get("stool_identity") or {}, "of stool"),
+        *_strangers(summary.get("identity") or {}, "of bulk RNA", "whose samples these are"),
+        *_strangers(summary.get("stool_identity") or {}, "of stool", "“Stool samples: whose, how deep, how clean”"),
         _response(summary.get("orr") or {}, summary.get("orr_evaluable") or {}, summary.get("rule_sets") or {}),
         sentence_of(summary),
         _primary_features(summary),
@@ -223,18 +226,26 @@ def _identity(identity: pd.DataFrame) -> dict[str, Any]:
 
 
 def _stool_identity(stools: pd.DataFrame) -> dict[str, Any]:
-    """How many stools were looked at, and which fit better the other way round; that another's is nearer is no finding."""
-    swapped = stools.loc[stools["verdict"] == "likely swap", "sample_id"]
-    return {"samples": len(stools), "findings": sorted(str(name) for name in swapped)}
+    """How many stools were looked at, and which may be another patient's."""
+    found = stools.loc[perhaps_anothers(stools), "sample_id"]
+    return {"samples": len(stools), "findings": sorted(str(name) for name in found)}
 
 
-def _strangers(identity: Mapping[str, Any], kind: str) -> list[str]:
+def perhaps_anothers(stools: pd.DataFrame) -> "pd.Series[bool]":
+    """Which stools of a STOOL_IDENTITY table may be another patient's: swapped, clearly fitting elsewhere, or one file twice.
+
+    That another's stool is nearer is no finding. A sheet that slipped by a row makes no swap: nothing fits back.
+    """
+    return (stools["verdict"] == SWAP) | stools["note"].fillna("").str.contains(MISPLACED)
+
+
+def _strangers(identity: Mapping[str, Any], kind: str, place: str) -> list[str]:
     found = identity.get("findings") or []
     if not found:
         return []
     return [
         f"Before anything else: {plural(len(found), 'sample')} {kind} may be another patient's ({', '.join(found)}). "
-        "Every number below takes the sheet at its word; see whose samples these are."
+        f"Every number below takes the sheet at its word; see {place}."
     ]
 
 

@@ -5,21 +5,24 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from rabiomarkers.change.repertoires import SHOWN
 from rabiomarkers.report.figures.style import BLUE, GREY, SOFT, VERMILION, Message, dressed, label
 from rabiomarkers.report.words import number, percent, plural
 
 COLUMNS = 4
 PANEL = 210  # px
 MOST_PATIENTS = 24
-LOOKS = {
-    "unchanged": (GREY, "circle-open"),
-    "contracted": (VERMILION, "triangle-down"),
-    "expanded": (BLUE, "triangle-up"),
+LOOKS = {  # colour, sign and words of what the test says; small clones that were not called are not in the table
+    "unchanged": (GREY, "circle-open", f"no change shown (the {SHOWN} largest of a patient)"),
+    "contracted": (VERMILION, "triangle-down", "contracted"),
+    "expanded": (BLUE, "triangle-up", "expanded"),
 }
 
 
 def clone_panels(clones: pd.DataFrame, overlaps: pd.DataFrame, *, title: str) -> go.Figure | Message:
-    """One panel a patient: the share of each clone before and after; a clone unseen in one sample stands at half a molecule.
+    """One panel a patient: the share of each clone before and after; a clone unseen in one sample stands at half a count.
+
+    Drawn are the clones that were called and the largest of those that were not.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ def clone_panels(clones: pd.DataFrame, overlaps: pd.DataFrame, *, title: str) ->
             showlegend=False,
             **place,
         )
-        for direction, (colour, symbol) in LOOKS.items():
+        for direction, (colour, symbol, words) in LOOKS.items():
             these = own["direction"] == direction
             if not these.any():
                 continue
@@ -61,7 +64,7 @@ def clone_panels(clones: pd.DataFrame, overlaps: pd.DataFrame, *, title: str) ->
                 y=after[these].tolist(),
                 mode="markers",
                 marker={"color": colour, "symbol": symbol, "size": 8},
-                name=direction,
+                name=words,
                 legendgroup=direction,
                 showlegend=direction not in legend,
                 hovertext=[_hover(row) for _, row in own[these].iterrows()],
@@ -71,12 +74,14 @@ def clone_panels(clones: pd.DataFrame, overlaps: pd.DataFrame, *, title: str) ->
             legend.add(direction)
     more = f"; the first {MOST_PATIENTS} of {len(patients)}" if len(patients) > len(shown) else ""
     detail = (
-        f"{plural(len(patients), 'patient')} with both samples{more}; share of the molecules, both axes logarithmic"
+        f"{plural(len(patients), 'patient')} with both samples{more}; shares on logarithmic axes, "
+        "unseen stands at half a count"
     )
     dressed(figure, title=title, detail=detail, height=180 + PANEL * rows)
     figure.update_xaxes(type="log", nticks=4, tickformat=".2~%", tickfont={"size": 10}, title_font_size=11)
     figure.update_yaxes(type="log", nticks=4, tickformat=".2~%", tickfont={"size": 10}, title_font_size=11)
-    figure.update_xaxes(title_text="before", row=rows)
+    for at in range(max(0, len(shown) - COLUMNS), len(shown)):
+        figure.update_xaxes(title_text="before", row=at // COLUMNS + 1, col=at % COLUMNS + 1)
     figure.update_yaxes(title_text="after", col=1)
     figure.update_layout(margin={"t": 126})
     figure.for_each_annotation(lambda note: note.update(font_size=11) if note.text.startswith("<b>") else None)
@@ -84,8 +89,8 @@ def clone_panels(clones: pd.DataFrame, overlaps: pd.DataFrame, *, title: str) ->
 
 
 def _hover(row: pd.Series) -> str:
-    tested = f"q = {number(row['q_value'])}" if np.isfinite(float(row["q_value"])) else "too few molecules to test"
+    tested = f"q = {number(row['q_value'])}" if np.isfinite(float(row["q_value"])) else "not tested"
     return (
         f"{label(row['clone'])}<br>{percent(row['share_before'])} to {percent(row['share_after'])} "
-        f"({row['reads_before']} to {row['reads_after']} molecules)<br>{tested}"
+        f"({row['reads_before']} to {row['reads_after']} counted)<br>{tested}"
     )

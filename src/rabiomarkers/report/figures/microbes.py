@@ -93,7 +93,7 @@ def microbe_dots(microbes: pd.DataFrame, *, contrast: Sequence[str]) -> go.Figur
     ticks = [10.0**power for power in range(-9, 1) if floor * 8 < 10.0**power <= top]  # with room for the word "absent"
     figure.update_xaxes(
         type="log",
-        title_text="mean share",
+        title_text="mean share of the stools (logarithmic)",
         tickangle=0,
         tickfont={"size": 11},
         tickmode="array",

@@ -29,7 +29,7 @@ class Look:
 ROSE = Look(colour=BLUE, symbol="triangle-up", words="rose, methods agree")
 FELL = Look(colour=VERMILION, symbol="triangle-down", words="fell, methods agree")
 DISPUTED = Look(colour=ORANGE, symbol="diamond", words="methods disagree")
-STILL = Look(colour=GREY, symbol="circle", words="not shown")
+STILL = Look(colour=GREY, symbol="circle", words="no change shown")
 
 
 def taxa_forest(taxa: pd.DataFrame, *, title: str) -> go.Figure | Message:
@@ -59,7 +59,13 @@ def taxa_forest(taxa: pd.DataFrame, *, title: str) -> go.Figure | Message:
     figure.update_layout(margin={"t": 138})
     figure.update_xaxes(title_text="change in log ratio (ln)", zeroline=False, row=1, col=1)
     figure.update_xaxes(
-        title_text="seen in", range=[-0.06, 1.06], tickformat=".0%", nticks=3, zeroline=False, row=1, col=2
+        title_text="seen in (share of stools)",
+        range=[-0.06, 1.06],
+        tickformat=".0%",
+        nticks=3,
+        zeroline=False,
+        row=1,
+        col=2,
     )
     figure.update_yaxes(
         tickmode="array",
