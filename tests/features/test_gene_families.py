@@ -81,3 +81,9 @@ def test_the_step_writes_features_and_quality(tmp_path):
     assert read_table(tmp_path / "features.parquet").set_index("feature")["value"]["ra_production_potential"] == (
         pytest.approx(100)
     )
+
+
+def test_only_a_potential_that_may_be_the_host_s_says_so():
+    methods = features(table(K07249=5, K21817=2))["method"]
+    assert methods["ra_production_potential_specific"].endswith("specific; K07249 may be the host's DNA")
+    assert methods["retinal_production_potential_specific"].endswith("K21817; specific")

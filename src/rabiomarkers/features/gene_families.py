@@ -25,6 +25,8 @@ EFFECTS: Mapping[str, str] = {
     "none": "trimethylamine_potential",
 }
 """Effect in the table of functions -> feature."""
+PERHAPS_HOST = "K07249"
+"""Bacteria have it, and so have animals (ALDH1A)."""
 UNIT = "copies per million"
 WHOLE_TABLE = 500
 """A table of so many families names what it found of all there are: what it does not name is absent, not unreportable."""
@@ -61,7 +63,9 @@ def _rows(values: pd.Series, functions: pd.DataFrame, effect: str, feature: str,
     yield _row(values, _names(listed, kind), feature, kind, "in most genomes: a weak marker")
     specific = listed[listed["use"] == "specific"]
     if kind == "ko" and len(specific):
-        yield _row(values, _names(specific, kind), f"{feature}_specific", kind, "K07249 may be the host's DNA")
+        names = _names(specific, kind)
+        caution = f"specific; {PERHAPS_HOST} may be the host's DNA" if PERHAPS_HOST in names else "specific"
+        yield _row(values, names, f"{feature}_specific", kind, caution)
 
 
 def _names(listed: pd.DataFrame, kind: str) -> list[str]:

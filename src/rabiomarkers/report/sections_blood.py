@@ -47,8 +47,9 @@ WARNING = (
 )
 CLONES = (
     "A clone is called where its share at least doubled or halved and an exact test, given how often it was seen in both "
-    "samples together, says more than chance would (q at most 0.05 within the patient). The test knows two tubes, not how "
-    "cells got into them: it calls too many where molecules of one cell were counted several times."
+    "samples together, says more than chance would (q at most 0.05 within the patient). How many counts make one observation is "
+    "measured on the pair itself and stands in the table of overlaps: a clone is called that moved more than the others did. "
+    "Drawn are the called clones and each patient's largest others."
 )
 
 
@@ -131,7 +132,8 @@ def _warnings(data: ReportData) -> Iterator[Block]:
     if checked.empty:
         return
     yield Grid(
-        caption=f"Changes that a marker may have made: {len(driven)} of {plural(len(checked), 'population and marker')} looked at",
+        caption=f"Changes that a marker may have made: {len(driven)} of {plural(len(checked), 'pair')} of population and marker "
+        "looked at",
         columns=("population", "marker", "change of share", "pairs", "why"),
         rows=[
             (
