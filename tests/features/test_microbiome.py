@@ -200,7 +200,7 @@ def test_quality_needs_as_many_reads_as_are_drawn():
     assert quality[["measure", "value", "limit", "passed"]].to_numpy().tolist() == [
         ["reads", 9.0, ">= 10", False],
         ["taxa_detected", 2.0, "", True],
-        ["largest_taxon_share", 5 / 9, "told above 0.5", True],
+        ["largest_taxon_share", 5 / 9, "told above 0.5 (a)", True],
     ]
 
 
